@@ -20,7 +20,10 @@ import (
 //
 // The error wraps ErrMissing when nothing is at path, else ErrRefused.
 func ReadFile(path string, owners ...int) (*Keys, error) {
-	owners = append([]int{0, os.Geteuid()}, owners...)
+	return readFile(path, append([]int{0, os.Geteuid()}, owners...))
+}
+
+func readFile(path string, owners []int) (*Keys, error) {
 	// Checks are made on the opened file, so that it cannot be exchanged
 	// between check and use. O_NONBLOCK keeps a named pipe from blocking us.
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)

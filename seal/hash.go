@@ -85,12 +85,12 @@ func (r *Ring) DeriveKey(p Purpose, version uint32) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("derive key: %w %d", ErrVersion, version)
 	}
-	return root.derive("latchkey derive", p, version), nil
+	return root().derive("latchkey derive", p, version), nil
 }
 
 // hash is called with live versions only.
 func (r *Ring) hash(p Purpose, version uint32, secret string) []byte {
-	mac := hmac.New(sha256.New, r.roots[version].derive("latchkey hash", p, version))
+	mac := hmac.New(sha256.New, r.roots[version]().derive("latchkey hash", p, version))
 	mac.Write([]byte(secret))
 	hash := make([]byte, 1, HashSize)
 	hash[0] = byte(version)
@@ -99,7 +99,7 @@ func (r *Ring) hash(p Purpose, version uint32, secret string) []byte {
 
 // derive makes the key of one use from the hashing root. The label and the
 // purpose are led by their length, so that no two uses share a key.
-func (r *roots) derive(label string, p Purpose, version uint32) []byte {
+func (r roots) derive(label string, p Purpose, version uint32) []byte {
 	info := make([]byte, 0, 64)
 	info = append(info, byte(len(label)))
 	info = append(info, label...)

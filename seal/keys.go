@@ -100,10 +100,10 @@ func checkDistinct(keys map[string]Key) error {
 		if key.isZero() {
 			return refuse("%s is empty or all zeros; make one with: openssl rand -base64 32", name)
 		}
-		if other, ok := seen[*key.bytes]; ok {
+		if other, ok := seen[*key.open()]; ok {
 			return refuse("%s and %s are the same key; each must be random on its own", min(name, other), max(name, other))
 		}
-		seen[*key.bytes] = name
+		seen[*key.open()] = name
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -62,7 +63,7 @@ type object struct {
 
 // harmless spells the member names that a refusal may repeat: no key of 32
 // bytes is as short, in base64 or in hexadecimal digits.
-var harmless = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
+var harmless = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
 func readObject(path string, content []byte, known []string) (*object, error) {
 	what := "it"
@@ -84,7 +85,7 @@ func readObject(path string, content []byte, known []string) (*object, error) {
 		if harmless.MatchString(name) {
 			shown = path + name
 		}
-		if !contains(known, name) {
+		if !slices.Contains(known, name) {
 			return nil, refuse("unknown member %s; it may come from a newer latchkey", shown)
 		}
 		if _, twice := o.members[name]; twice {
@@ -103,15 +104,6 @@ func readObject(path string, content []byte, known []string) (*object, error) {
 		return nil, refuse("there is more text behind the JSON document")
 	}
 	return o, nil
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }
 
 // badJSON names the place, not the text: json's own errors quote the input.

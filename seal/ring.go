@@ -25,8 +25,8 @@ const (
 type Ring struct {
 	hidden
 	current  uint32
-	versions []uint32 // live ones, the current first, then falling
-	roots    map[uint32]*roots
+	versions []uint32                // live ones, the current first, then falling
+	roots    map[uint32]func() roots // functions for the reason given at Key
 }
 
 // roots are the pseudorandom keys (RFC 5869 section 2.2) of one key version.
@@ -43,7 +43,7 @@ func NewRing(keys *Keys) (*Ring, error) {
 	r := &Ring{
 		current:  keys.Version,
 		versions: []uint32{keys.Version},
-		roots:    make(map[uint32]*roots, 1+len(keys.Previous)),
+		roots:    make(map[uint32]func() roots, 1+len(keys.Previous)),
 	}
 	if err := r.add(keys.Version, keys.CredentialEncryptionKey, keys.SessionSigningKey); err != nil {
 		return nil, err
@@ -60,15 +60,15 @@ func NewRing(keys *Keys) (*Ring, error) {
 }
 
 func (r *Ring) add(version uint32, sealing, hashing Key) error {
-	s, err := hkdf.Extract(sha256.New, sealing.bytes[:], nil)
+	s, err := hkdf.Extract(sha256.New, sealing.open()[:], nil)
 	if err != nil {
 		return fmt.Errorf("derive sealing root: %w", err)
 	}
-	h, err := hkdf.Extract(sha256.New, hashing.bytes[:], nil)
+	h, err := hkdf.Extract(sha256.New, hashing.open()[:], nil)
 	if err != nil {
 		return fmt.Errorf("derive hashing root: %w", err)
 	}
-	r.roots[version] = &roots{sealing: s, hashing: h}
+	r.roots[version] = func() roots { return roots{sealing: s, hashing: h} }
 	return nil
 }
 
@@ -163,7 +163,7 @@ func (r *Ring) aead(version uint32, context []byte) (cipher.AEAD, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w %d", ErrVersion, version)
 	}
-	block, err := aes.NewCipher(expand(root.sealing, context))
+	block, err := aes.NewCipher(expand(root().sealing, context))
 	if err != nil {
 		return nil, err
 	}

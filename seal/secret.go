@@ -38,28 +38,29 @@ const keySize = 32
 // prints as [redacted] by every route.
 type Key struct {
 	hidden
-	// A pointer, because fmt does not ask what lies in an unexported field for
-	// its Format method: within somebody else's struct this prints an address,
-	// where an array would print the key.
-	bytes *[keySize]byte
+	// A function, because fmt does not ask what lies in an unexported field
+	// for its Format method. Within somebody else's struct it would print an
+	// array, and with %s even what a pointer leads to; of a function it knows
+	// the address alone.
+	open func() *[keySize]byte
 }
 
 func newKey(bytes []byte) Key {
-	k := Key{bytes: new([keySize]byte)}
-	copy(k.bytes[:], bytes)
-	return k
+	var key [keySize]byte
+	copy(key[:], bytes)
+	return Key{open: func() *[keySize]byte { return &key }}
 }
 
 // Equal reports whether both hold the same key, in constant time.
 func (k Key) Equal(other Key) bool {
-	if k.bytes == nil || other.bytes == nil {
-		return k.bytes == other.bytes
+	if k.open == nil || other.open == nil {
+		return k.open == nil && other.open == nil
 	}
-	return subtle.ConstantTimeCompare(k.bytes[:], other.bytes[:]) == 1
+	return subtle.ConstantTimeCompare(k.open()[:], other.open()[:]) == 1
 }
 
 func (k Key) isZero() bool {
-	return k.bytes == nil || *k.bytes == [keySize]byte{}
+	return k.open == nil || *k.open() == [keySize]byte{}
 }
 
-func (k Key) spell() string { return base64.StdEncoding.EncodeToString(k.bytes[:]) }
+func (k Key) spell() string { return base64.StdEncoding.EncodeToString(k.open()[:]) }
