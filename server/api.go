@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
@@ -21,10 +22,15 @@ type api struct {
 	edge *edge
 }
 
+// strictCasing makes "Token" an unknown member where the schema says "token".
+// The library keeps this switch for all its APIs; nobody wants it otherwise.
+var strictCasing = sync.OnceFunc(func() { huma.ValidateStrictCasing = true })
+
 // newAPI makes the API on r. The description is served at
 // /api/v1/openapi.json. Nothing of the library's own pages is: they load
 // scripts from other hosts.
 func newAPI(e *edge, r *gin.Engine, title, version string) *api {
+	strictCasing()
 	config := huma.DefaultConfig(title, version)
 	config.OpenAPIPath = "/api/v1/openapi"
 	config.DocsPath = ""
@@ -81,6 +87,9 @@ func operation[I, O any](a *api, op huma.Operation, h func(context.Context, *I) 
 		}
 		return out, nil
 	})
+	// Registered by the library for every operation, used by none of ours.
+	delete(a.OpenAPI().Components.Schemas.Map(), "ErrorModel")
+	delete(a.OpenAPI().Components.Schemas.Map(), "ErrorDetail")
 }
 
 // call registers h at a method and a path, such as

@@ -50,14 +50,15 @@ func (e *edge) fail(c *gin.Context, err error) {
 // judge turns err into an answer and logs what the answer does not say: faults
 // whole, refusals with their cause.
 func (e *edge) judge(ctx context.Context, err error) answer {
-	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errBudget) {
+	outOfTime := errors.Is(context.Cause(ctx), errBudget)
+	if outOfTime && errors.Is(err, context.Canceled) {
 		err = fmt.Errorf("%w: %w: %w", latchkey.ErrUnavailable, errBudget, err)
 	}
 	a := answerOf(err)
 	v := visitOf(ctx)
 	v.code = a.Code
 	switch {
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil && a.Status >= http.StatusInternalServerError:
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil && !outOfTime && a.Status >= http.StatusInternalServerError:
 		// The client left; nobody reads the answer and nothing is wrong.
 		a.Status, a.Code = 499, "client_closed_request"
 		v.code = a.Code

@@ -89,13 +89,10 @@ func requestID(s string) string {
 // cut shortens s to at most n bytes of valid UTF-8.
 func cut(s string, n int) string {
 	if len(s) > n {
+		for n > 0 && !utf8.RuneStart(s[n]) {
+			n--
+		}
 		s = s[:n]
-		for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
-			s = s[:len(s)-1]
-		}
-		if r, size := utf8.DecodeLastRuneInString(s); r == utf8.RuneError && size == 1 {
-			s = s[:len(s)-1]
-		}
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
