@@ -27,6 +27,7 @@ type Actor struct {
 	Name      string // of an operator: "user@host"; personal
 	Address   netip.Addr
 	UserAgent string // as sent, at most 512 bytes; personal
+	Agent     string // family and system of it, such as "Firefox on Linux", at most 120 characters
 	RequestID string
 }
 
