@@ -39,11 +39,11 @@ func (r *Ring) CheckCanary(version uint32, sealed []byte) error {
 // canary is the text of a canary. It holds a value derived from the session
 // signing key: sealing alone would prove only the other key of the pair.
 func (r *Ring) canary(version uint32) ([]byte, error) {
-	witness, err := r.DeriveKey("canary", version)
-	if err != nil {
-		return nil, err
+	root, ok := r.roots[version]
+	if !ok {
+		return nil, fmt.Errorf("%w %d", ErrVersion, version)
 	}
-	return append([]byte(canaryText), witness...), nil
+	return append([]byte(canaryText), root().derive("latchkey canary", "", version)...), nil
 }
 
 func canaryPlace(version uint32) Place {

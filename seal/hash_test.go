@@ -62,14 +62,16 @@ func TestDerivedKeyAgreesWithOpenSSL(t *testing.T) {
 	}
 }
 
-// The value was sealed by another implementation: key from openssl kdf (key
+// foreign is a value sealed by another implementation: key from openssl kdf (key
 // 00 01 … 1f, info the place as this package spells it), AES-256-GCM from
-// Python's cryptography with nonce 00 01 … 0b. A change that breaks this test
-// makes every existing database unreadable.
+// Python's cryptography with nonce 00 01 … 0b.
+const foreign = "0100000002000102030405060708090a0b" +
+	"d16d34bb60cbb2adbbffffef50b32f39a13b96cf450dba16f0"
+
+// A change that breaks this test makes every existing database unreadable.
 func TestOpensWhatAnotherImplementationSealed(t *testing.T) {
 	t.Parallel()
-	s, err := hex.DecodeString("0100000002000102030405060708090a0b" +
-		"d16d34bb60cbb2adbbffffef50b32f39a13b96cf450dba16f0")
+	s, err := hex.DecodeString(foreign)
 	if err != nil {
 		t.Fatal(err)
 	}

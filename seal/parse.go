@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -65,40 +66,24 @@ type object struct {
 // bytes is as short, in base64 or in hexadecimal digits.
 var harmless = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
+// timestamp is the shape of a time in RFC 3339 section 5.6. Go's parser takes
+// more, of which its encoder then writes back less.
+var timestamp = regexp.MustCompile(
+	`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+
 func readObject(path string, content []byte, known []string) (*object, error) {
-	what := "it"
-	if path != "" {
-		what = path[:len(path)-1]
-	}
 	o := &object{path: path, members: make(map[string]json.RawMessage, len(known))}
 	dec := json.NewDecoder(bytes.NewReader(content))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, refuse("%s is not a JSON object; put the original back from your backup", what)
+		return nil, refuse("%s is not a JSON object; put the original back from your backup", o.title())
 	}
 	for dec.More() {
-		t, err := dec.Token()
-		name, isName := t.(string)
-		if err != nil || !isName {
-			return nil, badJSON(what, dec)
+		if err := o.readMember(dec, known); err != nil {
+			return nil, err
 		}
-		shown := "(not shown)"
-		if harmless.MatchString(name) {
-			shown = path + name
-		}
-		if !slices.Contains(known, name) {
-			return nil, refuse("unknown member %s; it may come from a newer latchkey", shown)
-		}
-		if _, twice := o.members[name]; twice {
-			return nil, refuse("member %s stands there twice", shown)
-		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, badJSON(what, dec)
-		}
-		o.members[name] = value
 	}
 	if _, err := dec.Token(); err != nil {
-		return nil, badJSON(what, dec)
+		return nil, o.badJSON(dec)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, refuse("there is more text behind the JSON document")
@@ -106,10 +91,42 @@ func readObject(path string, content []byte, known []string) (*object, error) {
 	return o, nil
 }
 
+func (o *object) readMember(dec *json.Decoder, known []string) error {
+	t, err := dec.Token()
+	name, isName := t.(string)
+	if err != nil || !isName {
+		return o.badJSON(dec)
+	}
+	shown := "(not shown)"
+	if harmless.MatchString(name) {
+		shown = o.path + name
+	}
+	if !slices.Contains(known, name) {
+		return refuse("unknown member %s; it may come from a newer latchkey", shown)
+	}
+	if _, twice := o.members[name]; twice {
+		return refuse("member %s stands there twice", shown)
+	}
+	var value json.RawMessage
+	if err := dec.Decode(&value); err != nil {
+		return o.badJSON(dec)
+	}
+	o.members[name] = value
+	return nil
+}
+
+// title is what a refusal calls the object.
+func (o *object) title() string {
+	if o.path == "" {
+		return "it"
+	}
+	return strings.TrimSuffix(o.path, ".")
+}
+
 // badJSON names the place, not the text: json's own errors quote the input.
-func badJSON(what string, dec *json.Decoder) error {
+func (o *object) badJSON(dec *json.Decoder) error {
 	return refuse("%s is not valid JSON or is cut short near byte %d; put the original back from your backup",
-		what, dec.InputOffset())
+		o.title(), dec.InputOffset())
 }
 
 func (o *object) refuse(name, format string, args ...any) {
@@ -153,7 +170,7 @@ func (o *object) time(name string) time.Time {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
+	if err != nil || !timestamp.MatchString(s) {
 		o.refuse(name, "is not a time as in RFC 3339, such as 2026-01-31T12:00:00Z")
 		return time.Time{}
 	}

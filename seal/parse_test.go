@@ -146,6 +146,9 @@ func TestParseRefusesMember(t *testing.T) {
 		{"created_at missing", func(f, _ map[string]any) { delete(f, "created_at") }, "created_at is missing"},
 		{"created_at not a time", func(f, _ map[string]any) { f["created_at"] = "yesterday" }, "created_at is not a time"},
 		{"created_at a number", func(f, _ map[string]any) { f["created_at"] = 1700000000 }, "created_at is not a string"},
+		{"created_at with a comma", func(f, _ map[string]any) { f["created_at"] = "2026-01-01T00:00:00,5Z" }, "created_at is not a time"},
+		{"created_at with a short hour", func(f, _ map[string]any) { f["created_at"] = "2026-01-01T1:00:00Z" }, "created_at is not a time"},
+		{"created_at with an offset of a day", func(f, _ map[string]any) { f["created_at"] = "2026-01-01T00:00:00+24:00" }, "created_at is not a time"},
 		{"created_at zero", func(f, _ map[string]any) { f["created_at"] = "0001-01-01T00:00:00Z" }, "created_at is missing"},
 
 		{"sealing key missing", func(f, _ map[string]any) { delete(f, "credential_encryption_key") }, "credential_encryption_key is missing"},
@@ -191,6 +194,13 @@ func TestParseRefusesMember(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) { wantRefused(t, document(t, c.bend), c.says) })
 	}
+}
+
+func TestParseNamesTheFirstFault(t *testing.T) {
+	t.Parallel()
+	wantRefused(t, document(t, func(file, _ map[string]any) {
+		file["version"], file["created_at"], file["session_signing_key"] = 0, 1, ""
+	}), "version must be a whole number")
 }
 
 func TestParseRefusesText(t *testing.T) {

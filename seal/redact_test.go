@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"encoding"
 	"encoding/base64"
 	"encoding/gob"
 	"encoding/hex"
@@ -97,6 +98,20 @@ func TestNothingPrintsKeys(t *testing.T) {
 			t.Errorf("error with a %s is %q", name, got)
 		}
 		wantOthersBlind(t, name, secret)
+		all, ok := secret.(interface {
+			fmt.Formatter
+			fmt.Stringer
+			fmt.GoStringer
+			json.Marshaler
+			encoding.TextMarshaler
+			slog.LogValuer
+		})
+		if !ok {
+			t.Fatalf("a %s lacks a way to be hidden", name)
+		}
+		if got := all.String() + all.GoString() + all.LogValue().String(); got != strings.Repeat("[redacted]", 3) {
+			t.Errorf("a %s says %q", name, got)
+		}
 	}
 	holder := careless{*keys, keys, keys.SessionSigningKey, keys.Previous, *r, map[string]seal.Key{"k": keys.SessionSigningKey}}
 	for _, verb := range verbs {

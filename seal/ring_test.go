@@ -188,6 +188,14 @@ func TestOpenRefusesTruncation(t *testing.T) {
 		wantMismatch(t, r, place, s[:n])
 	}
 	wantMismatch(t, r, place, nil)
+	for n := range seal.Overhead {
+		if _, err := seal.Version(s[:n]); !errors.Is(err, seal.ErrMismatch) {
+			t.Errorf("Version read %d bytes: %v", n, err)
+		}
+	}
+	if _, err := seal.Version(s[:seal.Overhead]); err != nil {
+		t.Errorf("Version refused the length of an empty value: %v", err)
+	}
 }
 
 func TestOpenRefusesAppendedByte(t *testing.T) {
@@ -323,6 +331,20 @@ func TestNewRingRefusesKeysBuiltByHand(t *testing.T) {
 		"version 256":    func(k *seal.Keys) { k.Version = 256 },
 		"one key twice":  func(k *seal.Keys) { k.SessionSigningKey = k.CredentialEncryptionKey },
 		"no time":        func(k *seal.Keys) { k.CreatedAt = time.Time{} },
+		"previous version 0": func(k *seal.Keys) {
+			k.Version, k.Previous = 2, []seal.Previous{previousOf(0)}
+		},
+		"previous version 256": func(k *seal.Keys) {
+			k.Version, k.Previous = 2, []seal.Previous{previousOf(256)}
+		},
+		"previous without time": func(k *seal.Keys) {
+			k.Version, k.Previous = 2, []seal.Previous{previousOf(1)}
+			k.Previous[0].RetiredAt = time.Time{}
+		},
+		"previous without key": func(k *seal.Keys) {
+			k.Version, k.Previous = 2, []seal.Previous{previousOf(1)}
+			k.Previous[0].SessionSigningKey = seal.Key{}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			keys := seal.Generate(time.Now())
@@ -337,6 +359,23 @@ func TestNewRingRefusesKeysBuiltByHand(t *testing.T) {
 	}
 	if _, err := seal.NewRing(nil); !errors.Is(err, seal.ErrRefused) {
 		t.Errorf("no keys: %v, want ErrRefused", err)
+	}
+}
+
+func previousOf(version uint32) seal.Previous {
+	keys := seal.Generate(time.Now())
+	return seal.Previous{
+		Version: version, RetiredAt: keys.CreatedAt,
+		CredentialEncryptionKey: keys.CredentialEncryptionKey, SessionSigningKey: keys.SessionSigningKey,
+	}
+}
+
+func TestNewRingTakesKeysBuiltByHand(t *testing.T) {
+	t.Parallel()
+	keys := seal.Generate(time.Now())
+	keys.Version, keys.Previous = 3, []seal.Previous{previousOf(1), previousOf(2)}
+	if got, want := ring(t, keys).Versions(), []uint32{3, 2, 1}; !slices.Equal(got, want) {
+		t.Errorf("versions are %v, want %v", got, want)
 	}
 }
 
