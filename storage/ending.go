@@ -1,0 +1,239 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"latchkey"
+)
+
+// Cause is why sessions and grants end. It is the revoke_reason of the grants
+// and the reason of the event.
+type Cause string
+
+// The causes, row by row of the table "what ends what". Expiry is the sweeper's
+// and reuse of codes and refresh tokens the grants' own business.
+const (
+	SignedOut        Cause = "signed_out"        // one session
+	PasskeyRemoved   Cause = "passkey_removed"   // the sessions made with it
+	SignedOutAll     Cause = "signed_out_all"    // all of a person
+	Recovered        Cause = "recovered"         // all of a person
+	UserDisabled     Cause = "user_disabled"     // all of a person
+	UserErased       Cause = "user_erased"       // all of a person
+	ClientDisabled   Cause = "client_disabled"   // an application's grants
+	GroupTaken       Cause = "group_taken"       // an application's grants for one person
+	ConsentWithdrawn Cause = "consent_withdrawn" // an application's grants for one person
+	SessionExpired   Cause = "session_expired"   // the sweeper's; access tokens live to their end
+)
+
+// logoutJobLife is how long an application is tried to be told.
+const logoutJobLife = 24 * time.Hour
+
+// Ending says what ends. Which of the fields are needed depends on the cause.
+type Ending struct {
+	Cause        Cause
+	UserID       string // whose; empty only for ClientDisabled
+	SessionID    string // SignedOut: which
+	CredentialID string // PasskeyRemoved: our id of the passkey
+	ClientID     string // ClientDisabled, GroupTaken, ConsentWithdrawn: which application
+	Except       string // SignedOutAll, Recovered: this session and its grants stay
+}
+
+// Ended counts what ended.
+type Ended struct {
+	Sessions int
+	Grants   int // revoked, so that no refresh token of theirs works
+	Told     int // applications that will be told by back-channel logout
+}
+
+// rule is a row of the table.
+type rule struct {
+	sessions string // condition on sessions s that end; empty = none
+	grants   string // condition on grants g that are touched
+	offline  bool   // refresh with offline_access ends too
+	tell     bool
+}
+
+var rules = map[Cause]rule{
+	SignedOut: {
+		sessions: `s.id = @session::uuid AND s.user_id = @user::uuid`,
+		grants:   `g.session_id = ANY(@ended::uuid[])`, tell: true,
+	},
+	PasskeyRemoved: {
+		sessions: `s.credential_id = @credential::uuid AND s.user_id = @user::uuid`,
+		grants:   `g.session_id = ANY(@ended::uuid[])`, tell: true,
+	},
+	SignedOutAll:     everything,
+	Recovered:        everything,
+	UserDisabled:     everything,
+	UserErased:       everything,
+	ClientDisabled:   {grants: `g.client_id = @client::text`, offline: true},
+	GroupTaken:       {grants: `g.client_id = @client::text AND g.user_id = @user::uuid`, offline: true},
+	ConsentWithdrawn: {grants: `g.client_id = @client::text AND g.user_id = @user::uuid`, offline: true, tell: true},
+}
+
+var everything = rule{
+	sessions: `s.user_id = @user::uuid AND s.id IS DISTINCT FROM @except::uuid`,
+	grants:   `g.user_id = @user::uuid AND g.session_id IS DISTINCT FROM @except::uuid`, offline: true, tell: true,
+}
+
+// EndSessions ends what a cause ends: sessions are deleted, grants get
+// revoked_at, their access tokens end by access_not_before, applications with a
+// back-channel logout address get a job, and one event counts it all. Nothing
+// is left to be concluded from a missing session.
+//
+// Where nothing was there to end, nothing is recorded and the counts are zero;
+// a session that is not there or somebody else's is therefore not an error.
+func (tx *Tx) EndSessions(ctx context.Context, e Ending) (Ended, error) {
+	r, known := rules[e.Cause]
+	if !known {
+		return Ended{}, fmt.Errorf("end sessions: unknown cause %q", e.Cause)
+	}
+	for _, id := range []string{e.UserID, e.SessionID, e.CredentialID, e.Except} {
+		if id != "" && uuid.Validate(id) != nil {
+			return Ended{}, nil
+		}
+	}
+	a := args{
+		"user": orNull(e.UserID), "session": orNull(e.SessionID), "credential": orNull(e.CredentialID),
+		"client": e.ClientID, "except": orNull(e.Except), "cause": string(e.Cause), "offline": r.offline, "ended": []string{},
+	}
+	ended := []string{}
+	if r.sessions != "" {
+		var err error
+		if ended, err = tx.deleteSessions(ctx, r.sessions, a); err != nil {
+			return Ended{}, err
+		}
+		a["ended"] = ended
+	}
+	grants, err := tx.endGrants(ctx, r.grants, a)
+	if err != nil {
+		return Ended{}, err
+	}
+	counts := Ended{Sessions: len(ended)}
+	for _, g := range grants {
+		if g.Revoked {
+			counts.Grants++
+		}
+	}
+	if r.tell {
+		if counts.Told, err = tx.queueLogouts(ctx, grants); err != nil {
+			return Ended{}, err
+		}
+	}
+	if counts.Sessions == 0 && len(grants) == 0 {
+		return counts, nil
+	}
+	return counts, tx.recordEnding(ctx, e, counts, ended)
+}
+
+func (tx *Tx) deleteSessions(ctx context.Context, where string, a args) (ids []string, err error) {
+	err = tx.do(ctx, func(q querier) error {
+		ids, err = list(ctx, q, `DELETE FROM sessions s WHERE `+where+` RETURNING s.id`, a, pgx.RowTo[string])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("end sessions: %w", err)
+	}
+	return ids, nil
+}
+
+// endedGrant is what an application has to be told of.
+type endedGrant struct {
+	ID        string
+	ClientID  string
+	UserID    *string
+	SessionID *string
+	Revoked   bool
+	LogoutURI *string
+}
+
+// endGrants ends access tokens of the grants and, unless they have
+// offline_access and the cause spares that, their refresh tokens. A code that
+// was not exchanged yet is no refresh token to spare: it ends.
+//
+// clock_timestamp, not now(): a token issued while this transaction waited for
+// a lock was issued before its end.
+func (tx *Tx) endGrants(ctx context.Context, where string, a args) (grants []endedGrant, err error) {
+	err = tx.do(ctx, func(q querier) error {
+		grants, err = list(ctx, q, `
+			UPDATE grants g
+			SET access_not_before = clock_timestamp(),
+			    revoked_at = CASE WHEN @offline::boolean OR g.code_uses = 0 OR NOT 'offline_access' = ANY(g.scopes)
+			                      THEN clock_timestamp() ELSE g.revoked_at END,
+			    revoke_reason = CASE WHEN @offline::boolean OR g.code_uses = 0 OR NOT 'offline_access' = ANY(g.scopes)
+			                         THEN @cause::text ELSE g.revoke_reason END
+			FROM clients c
+			WHERE c.id = g.client_id AND g.expires_at > now() AND `+where+`
+			  AND (g.revoked_at IS NULL OR g.revoke_reason = 'session_expired')
+			RETURNING g.id, g.client_id, g.user_id, g.session_id, g.revoked_at IS NOT NULL, c.metadata->>'backchannel_logout_uri'`,
+			a, pgx.RowToStructByPos[endedGrant])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("end grants: %w", err)
+	}
+	return grants, nil
+}
+
+// LogoutJob is the payload of a job of kind "logout": which application has to
+// be told that which session of whom is over (OpenID Connect Back-Channel
+// Logout 1.0). The rows it names may be gone when it is read.
+type LogoutJob struct {
+	ClientID  string `json:"client_id"`
+	UserID    string `json:"user_id"`
+	SessionID string `json:"sid,omitempty"`
+	URI       string `json:"uri"`
+}
+
+// queueLogouts writes one job for each application and session that has to be
+// told and registered where.
+func (tx *Tx) queueLogouts(ctx context.Context, grants []endedGrant) (int, error) {
+	b := &pgx.Batch{}
+	seen := map[LogoutJob]bool{}
+	for _, g := range grants {
+		job := LogoutJob{ClientID: g.ClientID, UserID: textOf(g.UserID), SessionID: textOf(g.SessionID), URI: textOf(g.LogoutURI)}
+		if job.URI == "" || seen[job] {
+			continue
+		}
+		seen[job] = true
+		payload, err := json.Marshal(job)
+		if err != nil {
+			return 0, fmt.Errorf("write a logout job: %w", err)
+		}
+		id := newID()
+		sealed, err := tx.seal("jobs", "payload", id, "", payload)
+		if err != nil {
+			return 0, fmt.Errorf("seal a logout job: %w", err)
+		}
+		b.Queue(`INSERT INTO jobs (id, kind, key, payload, expires_at) VALUES (@id, 'logout', @client, @payload, now() + @life)`,
+			args{"id": id, "client": job.ClientID, "payload": sealed, "life": logoutJobLife})
+	}
+	if b.Len() == 0 {
+		return 0, nil
+	}
+	err := tx.do(ctx, func(q querier) error { return send(ctx, q, b) })
+	if err != nil {
+		return 0, fmt.Errorf("queue logouts: %w", err)
+	}
+	return len(seen), nil
+}
+
+func (tx *Tx) recordEnding(ctx context.Context, e Ending, n Ended, ended []string) error {
+	event := latchkey.Event{
+		Kind: latchkey.SessionEnded, Subject: e.UserID, ClientID: e.ClientID, PasskeyID: e.CredentialID, Reason: string(e.Cause),
+		Detail: map[string]any{"sessions": n.Sessions, "grants": n.Grants, "told": n.Told},
+	}
+	if len(ended) == 1 {
+		event.SessionID = ended[0]
+	}
+	if n.Sessions == 0 {
+		event.Kind = latchkey.TokenRevoked
+	}
+	return tx.Record(ctx, event)
+}
