@@ -19,7 +19,7 @@ func loadCompose(t *testing.T, env ...string) (*types.Project, error) {
 	if err != nil {
 		t.Fatalf("compose options: %v", err)
 	}
-	return cli.ProjectFromOptions(t.Context(), options)
+	return options.LoadProject(t.Context())
 }
 
 func mustLoadCompose(t *testing.T) *types.Project {

@@ -1,0 +1,39 @@
+# Everything works on a fresh machine with git, make and Go. Each target
+# installs what it needs and says so first.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.1.4
+MISSPELL    = github.com/golangci/misspell/cmd/misspell@v0.7.0
+
+.PHONY: help run build test check format bench gallery mutations
+help: ## Show what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: build ## Start latchkey on its private database at http://localhost:8080
+	@.ci/install postgres
+	./bin/latchkey serve
+
+build: ## Build bin/latchkey
+	@go build -trimpath -ldflags '$(LDFLAGS)' -o bin/latchkey ./cmd/latchkey
+
+test: ## Run every test with the race detector
+	@.ci/install postgres chromium node
+	go test -race -timeout 20m ./...
+
+check: ## Format, vet, linters, known vulnerabilities
+	@test -z "$$(gofmt -l .)" || { echo "not formatted (make format):"; gofmt -l .; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	go run $(MISSPELL) -error README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs
+	@.ci/vulncheck $(GOVULNCHECK)
+
+format: ## Format the code
+	gofmt -w .
+
+bench: ## Run the benchmarks
+	@.ci/install postgres
+	go test -run '^$$' -bench . -benchmem ./...
