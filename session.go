@@ -25,8 +25,9 @@ type Session struct {
 	LastActivity  time.Time
 	IdleExpiresAt time.Time
 	ExpiresAt     time.Time
-	Address       string // empty when unknown
-	UserAgent     string // family and system, such as "Firefox on Linux"
+	Address       string    // empty when unknown
+	UserAgent     string    // family and system, such as "Firefox on Linux"
+	FoundAt       time.Time // the database's time when it was looked up; ages are counted from here
 
 	// Of the owner, joined where sessions are looked up by token.
 	Username    string
@@ -39,9 +40,9 @@ type Session struct {
 // still allowed (SECURITY: step-up 10 min).
 const StepUpAge = 10 * time.Minute
 
-// Fresh tells whether the session's last passkey use is recent enough for a
-// sensitive action at now.
-func (s *Session) Fresh(now time.Time) bool { return now.Sub(s.AuthTime) <= StepUpAge }
+// Fresh tells whether the session's last passkey use was recent enough for a
+// sensitive action when the session was looked up.
+func (s *Session) Fresh() bool { return s.FoundAt.Sub(s.AuthTime) <= StepUpAge }
 
 // LinkPurpose is what a one-time link is good for.
 type LinkPurpose string

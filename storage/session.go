@@ -22,14 +22,16 @@ const RecoverySessionTTL = 15 * time.Minute
 // of scanSession.
 const sessionColumns = `
 	s.id, s.user_id, s.credential_id, s.kind, s.auth_time, s.acr, s.amr, s.created_at, s.last_activity,
-	s.idle_expires_at, s.expires_at, s.ip_address, s.user_agent, u.username, u.display_name, u.role, u.subject`
+	s.idle_expires_at, s.expires_at, s.ip_address, s.user_agent, now(),
+	u.username, u.display_name, u.role, u.subject`
 
 func scanSession(row pgx.CollectableRow) (*latchkey.Session, error) {
 	s := &latchkey.Session{}
 	var credential *string
 	var address *netip.Prefix
 	err := row.Scan(&s.ID, &s.UserID, &credential, &s.Kind, orZero{&s.AuthTime}, &s.ACR, &s.AMR, orZero{&s.CreatedAt}, orZero{&s.LastActivity},
-		orZero{&s.IdleExpiresAt}, orZero{&s.ExpiresAt}, &address, &s.UserAgent, &s.Username, &s.DisplayName, &s.Role, &s.Subject)
+		orZero{&s.IdleExpiresAt}, orZero{&s.ExpiresAt}, &address, &s.UserAgent, orZero{&s.FoundAt},
+		&s.Username, &s.DisplayName, &s.Role, &s.Subject)
 	s.CredentialID = textOf(credential)
 	if address != nil {
 		s.Address = address.Addr().String()
@@ -114,7 +116,7 @@ func sessionInsert(from string) string {
 		SELECT @s_id::uuid, @s_token::bytea, @s_user::uuid, @s_credential::uuid, @s_kind::text, now(), @s_acr::text, @s_amr::text[],
 		       now() + least(@s_idle::interval, @s_max::interval), now() + @s_max::interval, @s_address::inet, @s_agent::text
 		FROM ` + from + `
-		RETURNING auth_time, created_at, last_activity, idle_expires_at, expires_at`
+		RETURNING auth_time, created_at, last_activity, idle_expires_at, expires_at, now()`
 }
 
 // sessionArgs fills a new session's id, address and agent and returns the raw
@@ -138,7 +140,7 @@ func (qs *queries) sessionArgs(ctx context.Context, s *latchkey.Session, t Sessi
 
 func scanSessionTimes(s *latchkey.Session) pgx.RowToFunc[struct{}] {
 	return func(row pgx.CollectableRow) (struct{}, error) {
-		return struct{}{}, row.Scan(orZero{&s.AuthTime}, orZero{&s.CreatedAt}, orZero{&s.LastActivity}, orZero{&s.IdleExpiresAt}, orZero{&s.ExpiresAt})
+		return struct{}{}, row.Scan(orZero{&s.AuthTime}, orZero{&s.CreatedAt}, orZero{&s.LastActivity}, orZero{&s.IdleExpiresAt}, orZero{&s.ExpiresAt}, orZero{&s.FoundAt})
 	}
 }
 

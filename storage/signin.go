@@ -129,7 +129,7 @@ func (db *DB) StepUp(ctx context.Context, s *latchkey.Session, as Assertion, t S
 				    last_activity = now(), idle_expires_at = least(now() + @s_idle::interval, s.expires_at)
 				FROM used, live
 				WHERE s.id = live.id
-				RETURNING s.auth_time, s.created_at, s.last_activity, s.idle_expires_at, s.expires_at
+				RETURNING s.auth_time, s.created_at, s.last_activity, s.idle_expires_at, s.expires_at, now()
 			), ev1 AS (`+eventSelect("use", "used")+`
 			), ev2 AS (`+eventSelect("clone", "suspected")+`
 			), ev3 AS (`+eventSelect("step", "renewed")+`)
