@@ -27,6 +27,7 @@ const (
 	ConsentGranted       EventKind = "consent.granted"
 	ConsentDenied        EventKind = "consent.denied"
 	ConsentRevoked       EventKind = "consent.revoked"
+	AuthorizationGranted EventKind = "authorization.granted"
 	AuthorizationRefused EventKind = "authorization.refused"
 	TokenIssued          EventKind = "token.issued"
 	TokenRefreshed       EventKind = "token.refreshed"

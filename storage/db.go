@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/maypok86/otter/v2"
 
 	"latchkey"
 	"latchkey/seal"
@@ -40,15 +41,19 @@ type Options struct {
 // but where a rule needs its own transaction.
 type DB struct {
 	queries
-	pool *pgxpool.Pool
-	url  string
-	wait time.Duration
+	pool    *pgxpool.Pool
+	url     string
+	wait    time.Duration
+	watch   cacheWatch
+	clients *otter.Cache[string, cachedClient]
+	count   tokenCount
 }
 
 // Tx is one transaction.
 type Tx struct {
 	queries
-	tx pgx.Tx
+	tx     pgx.Tx
+	bumped bool // what nodes keep in memory changed
 }
 
 // querier is what pool connections and transactions have in common.
@@ -94,7 +99,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	db := &DB{pool: pool, url: o.URL, wait: orDefault(o.AcquireTimeout, 2*time.Second)}
+	db := &DB{pool: pool, url: o.URL, clients: newClientCache(), wait: orDefault(o.AcquireTimeout, 2*time.Second)}
 	db.queries = queries{do: db.withConn, ring: o.Ring}
 	if err := db.checkVersion(ctx); err != nil {
 		pool.Close()
@@ -174,11 +179,16 @@ func (db *DB) InTx(ctx context.Context, f func(*Tx) error) error {
 		return err
 	}
 	defer conn.Release()
-	return classify(pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		t := &Tx{tx: tx}
+	t := &Tx{}
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		t.tx = tx
 		t.queries = queries{ring: db.ring, do: func(_ context.Context, g func(querier) error) error { return g(tx) }}
 		return f(t)
-	}))
+	})
+	if t.bumped {
+		db.watch.distrust()
+	}
+	return classify(err)
 }
 
 // classify gives errors of the connection their kind.

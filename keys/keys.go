@@ -1,0 +1,143 @@
+// Package keys owns the keys that sign tokens: it makes them, announces the next
+// one a day before it signs, retires the last one, signs, and publishes the
+// public halves (RFC 7517).
+//
+// It refuses to know what it signs: claims belong to package oidc. The threat it
+// answers is the token that somebody else made: one key has one algorithm, `none`
+// and symmetric algorithms do not exist here, and a key that was dropped verifies
+// nothing from that moment on.
+package keys
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"latchkey"
+)
+
+// rsaBits is the size of RSA keys (SECURITY: 2048).
+const rsaBits = 2048
+
+// Algorithms are those that this release signs with, the default of ID tokens
+// first.
+func Algorithms() []string { return []string{latchkey.RS256, latchkey.ES256} }
+
+// generate makes a key of one algorithm. An RSA key takes some hundred
+// milliseconds: nobody's request waits for it.
+func generate(alg string) (latchkey.SigningKey, error) {
+	signer, err := newSigner(alg)
+	if err != nil {
+		return latchkey.SigningKey{}, fmt.Errorf("make %s key: %w", alg, err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(signer)
+	if err != nil {
+		return latchkey.SigningKey{}, fmt.Errorf("encode %s key: %w", alg, err)
+	}
+	kid, err := Thumbprint(signer.Public())
+	if err != nil {
+		return latchkey.SigningKey{}, err
+	}
+	public, err := json.Marshal(jose.JSONWebKey{Key: signer.Public(), KeyID: kid, Algorithm: alg, Use: "sig"})
+	if err != nil {
+		return latchkey.SigningKey{}, fmt.Errorf("encode public %s key: %w", alg, err)
+	}
+	return latchkey.SigningKey{KID: kid, Alg: alg, PublicJWK: public, PrivateKey: private}, nil
+}
+
+func newSigner(alg string) (crypto.Signer, error) {
+	switch alg {
+	case latchkey.RS256:
+		return rsa.GenerateKey(rand.Reader, rsaBits)
+	case latchkey.ES256:
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	}
+	return nil, latchkey.Refuse(latchkey.ErrInvalid, "unknown_alg", "Signing keys are RS256 or ES256.")
+}
+
+// Thumbprint is the kid of a public key: base64url of the SHA-256 thumbprint of
+// RFC 7638.
+func Thumbprint(public crypto.PublicKey) (string, error) {
+	sum, err := (&jose.JSONWebKey{Key: public}).Thumbprint(crypto.SHA256)
+	if err != nil {
+		return "", fmt.Errorf("thumbprint of key: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(sum), nil
+}
+
+// prepared is a key ready for use in memory.
+type prepared struct {
+	latchkey.SigningKey
+	public  crypto.PublicKey
+	signers map[string]jose.Signer // by `typ`
+}
+
+// Types of JWT that are signed here (the `typ` header).
+const (
+	TypeJWT         = "JWT"
+	TypeAccessToken = "at+jwt" // RFC 9068 §2.1
+)
+
+func prepare(k latchkey.SigningKey) (*prepared, error) {
+	private, err := x509.ParsePKCS8PrivateKey(k.PrivateKey)
+	if err != nil {
+		return nil, fmt.Errorf("read signing key %s: %w", k.KID, err)
+	}
+	signer, ok := private.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("read signing key %s: no signer", k.KID)
+	}
+	// The row names the key; the key has to be the one that it names.
+	if kid, err := Thumbprint(signer.Public()); err != nil || kid != k.KID {
+		return nil, fmt.Errorf("signing key %s is not the one its kid names: %w", k.KID, latchkey.ErrSealMismatch)
+	}
+	p := &prepared{SigningKey: k, public: signer.Public(), signers: map[string]jose.Signer{}}
+	for _, typ := range []string{TypeJWT, TypeAccessToken} {
+		key := jose.SigningKey{
+			Algorithm: jose.SignatureAlgorithm(k.Alg),
+			Key:       jose.JSONWebKey{Key: private, KeyID: k.KID},
+		}
+		p.signers[typ], err = jose.NewSigner(key, (&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
+		if err != nil {
+			return nil, fmt.Errorf("prepare signing key %s: %w", k.KID, err)
+		}
+	}
+	return p, nil
+}
+
+// generateAll makes missing keys side by side.
+func generateAll(ctx context.Context, algs []string) ([]latchkey.SigningKey, error) {
+	type made struct {
+		key latchkey.SigningKey
+		err error
+	}
+	results := make(chan made, len(algs))
+	for _, alg := range algs {
+		go func() {
+			key, err := generate(alg)
+			results <- made{key, err}
+		}()
+	}
+	var keys []latchkey.SigningKey
+	for range algs {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case m := <-results:
+			if m.err != nil {
+				return nil, m.err
+			}
+			keys = append(keys, m.key)
+		}
+	}
+	return keys, nil
+}

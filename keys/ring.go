@@ -1,0 +1,218 @@
+package keys
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"latchkey"
+	"latchkey/storage"
+)
+
+// Ring is the set of published signing keys in memory.
+type Ring struct {
+	db      *storage.DB
+	now     func() time.Time
+	current atomic.Pointer[view]
+	reload  sync.Mutex
+	looked  time.Time // when an unknown kid last caused a look; guarded by reload
+}
+
+// Options say what a Ring works on.
+type Options struct {
+	DB *storage.DB // required
+}
+
+// view is what one look at the database found.
+type view struct {
+	version int64
+	keys    []*prepared
+	byKID   map[string]*prepared
+	jwks    []byte
+	etag    string
+}
+
+// ErrNoKey means that no key of the algorithm signs now.
+var ErrNoKey = errors.New("no active signing key")
+
+// ErrUntrusted means that a token was not signed by a published key of ours, or
+// not in the wanted form.
+var ErrUntrusted = errors.New("not signed by us")
+
+// New makes an empty ring; Ensure or Load fills it.
+func New(o Options) *Ring {
+	r := &Ring{db: o.DB, now: o.DB.Clock}
+	r.current.Store(&view{})
+	return r
+}
+
+// Load reads the published keys.
+func (r *Ring) Load(ctx context.Context) error {
+	r.reload.Lock()
+	defer r.reload.Unlock()
+	return r.load(ctx)
+}
+
+func (r *Ring) load(ctx context.Context) error {
+	// The version is taken before the keys: a change in between is seen again.
+	version, _ := r.db.Version(storage.CacheSigningKeys)
+	rows, err := r.db.SigningKeys(ctx)
+	if err != nil {
+		return err
+	}
+	v := &view{version: version, byKID: map[string]*prepared{}}
+	for _, row := range rows {
+		p, err := prepare(row)
+		if err != nil {
+			return err
+		}
+		v.keys, v.byKID[row.KID] = append(v.keys, p), p
+	}
+	if v.jwks, v.etag, err = render(v.keys); err != nil {
+		return err
+	}
+	r.current.Store(v)
+	return nil
+}
+
+// render writes the JWKS once for all its readers (RFC 7517 §5).
+func render(keys []*prepared) (body []byte, etag string, err error) {
+	set := struct {
+		Keys []json.RawMessage `json:"keys"`
+	}{Keys: []json.RawMessage{}}
+	for _, k := range keys {
+		public, err := json.Marshal(jose.JSONWebKey{Key: k.public, KeyID: k.KID, Algorithm: k.Alg, Use: "sig"})
+		if err != nil {
+			return nil, "", fmt.Errorf("encode public key %s: %w", k.KID, err)
+		}
+		set.Keys = append(set.Keys, public)
+	}
+	if body, err = json.Marshal(set); err != nil {
+		return nil, "", fmt.Errorf("encode JWKS: %w", err)
+	}
+	sum := sha256.Sum256(body)
+	return body, `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, nil
+}
+
+// JWKS returns the published key set and its entity tag.
+func (r *Ring) JWKS() (body []byte, etag string) {
+	v := r.current.Load()
+	return v.jwks, v.etag
+}
+
+// Ready tells whether every algorithm has a key that signs.
+func (r *Ring) Ready() error {
+	for _, alg := range Algorithms() {
+		if _, err := r.active(alg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// active is the key that signs now: of those whose time has come the newest.
+func (r *Ring) active(alg string) (*prepared, error) {
+	now := r.now()
+	for _, k := range r.current.Load().keys { // newest first
+		if k.Alg == alg && !k.ActivateAt.After(now) && (k.RetireAt.IsZero() || k.RetireAt.After(now)) {
+			return k, nil
+		}
+	}
+	// Clocks that differ by a moment must not stop the signing: at the seam
+	// between two keys the one that signed last still may.
+	for _, k := range r.current.Load().keys {
+		if k.Alg == alg && k.State == latchkey.StateActive {
+			return k, nil
+		}
+	}
+	return nil, fmt.Errorf("%w for %s", ErrNoKey, alg)
+}
+
+// Sign returns claims as a compact JWS (RFC 7515) of type typ under the key of
+// alg that signs now.
+func (r *Ring) Sign(alg, typ string, claims any) (string, error) {
+	k, err := r.active(alg)
+	if err != nil {
+		return "", err
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("encode claims: %w", err)
+	}
+	signer := k.signers[typ]
+	if signer == nil {
+		return "", fmt.Errorf("sign: unknown type %q", typ)
+	}
+	jws, err := signer.Sign(payload)
+	if err != nil {
+		return "", fmt.Errorf("sign with %s: %w", k.KID, err)
+	}
+	return jws.CompactSerialize()
+}
+
+// Verify returns the payload of a compact JWS of type typ that one of our
+// published keys signed. Whatever else it is, the error wraps ErrUntrusted.
+func (r *Ring) Verify(ctx context.Context, token, typ string) ([]byte, error) {
+	if len(token) > maxToken {
+		return nil, fmt.Errorf("%w: too long", ErrUntrusted)
+	}
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUntrusted, err)
+	}
+	header := jws.Signatures[0].Protected
+	if got, _ := header.ExtraHeaders[jose.HeaderType].(string); got != typ {
+		return nil, fmt.Errorf("%w: type %q", ErrUntrusted, got)
+	}
+	k, err := r.find(ctx, header.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	// One key, one algorithm: the header does not choose.
+	if k == nil || k.Alg != header.Algorithm {
+		return nil, fmt.Errorf("%w: unknown key", ErrUntrusted)
+	}
+	payload, err := jws.Verify(k.public)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUntrusted, err)
+	}
+	return payload, nil
+}
+
+// maxToken bounds what is parsed at all, in bytes.
+const maxToken = 16 << 10
+
+// find looks for a published key. One that this node does not know may be new:
+// it looks again, at most once a second, since strangers choose the kid.
+func (r *Ring) find(ctx context.Context, kid string) (*prepared, error) {
+	if k := r.current.Load().byKID[kid]; k != nil {
+		if !k.DeleteAt.IsZero() && !k.DeleteAt.After(r.now()) {
+			return nil, nil
+		}
+		return k, nil
+	}
+	if kid == "" || len(kid) > 64 {
+		return nil, nil
+	}
+	r.reload.Lock()
+	defer r.reload.Unlock()
+	if k := r.current.Load().byKID[kid]; k != nil {
+		return k, nil
+	}
+	if time.Since(r.looked) < time.Second {
+		return nil, nil
+	}
+	r.looked = time.Now()
+	if err := r.load(ctx); err != nil {
+		return nil, err
+	}
+	return r.current.Load().byKID[kid], nil
+}

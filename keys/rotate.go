@@ -1,0 +1,131 @@
+package keys
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"latchkey"
+	"latchkey/storage"
+)
+
+// Age is how long a key signs before its successor is announced (SECURITY:
+// rotation 90 d, the announcement of 24 h included).
+const Age = 89 * 24 * time.Hour
+
+// Ensure makes the keys that are missing, once for all nodes, and loads them.
+func (r *Ring) Ensure(ctx context.Context) error {
+	if err := r.Load(ctx); err != nil {
+		return err
+	}
+	var missing []string
+	for _, alg := range Algorithms() {
+		if _, err := r.active(alg); err != nil {
+			missing = append(missing, alg)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	made, err := generateAll(ctx, missing)
+	if err != nil {
+		return err
+	}
+	for _, key := range made {
+		if err := r.add(ctx, key, storage.KeyIfMissing); err != nil {
+			return err
+		}
+	}
+	return r.Load(ctx)
+}
+
+// Rotate makes a new key of alg. It is announced for 24 h before it signs; with
+// atOnce it signs at once and all other keys of the algorithm retire. While a
+// successor is announced already, the error is a Problem of kind ErrConflict.
+func (r *Ring) Rotate(ctx context.Context, alg string, atOnce bool) error {
+	key, err := generate(alg)
+	if err != nil {
+		return err
+	}
+	start := storage.KeyAnnounce
+	if atOnce {
+		start = storage.KeyNow
+	}
+	if err := r.add(ctx, key, start); err != nil {
+		return err
+	}
+	return r.Load(ctx)
+}
+
+// Retire takes a key out of the JWKS at once; what it signed is refused from
+// then on. The key that signs is refused with ErrConflict.
+func (r *Ring) Retire(ctx context.Context, kid string) error {
+	err := r.db.InTx(ctx, func(tx *storage.Tx) error { return tx.RetireSigningKey(ctx, kid) })
+	if err != nil {
+		return err
+	}
+	return r.Load(ctx)
+}
+
+// List returns the published keys without their private halves, by algorithm.
+func (r *Ring) List(ctx context.Context) ([]latchkey.SigningKey, error) {
+	rows, err := r.db.SigningKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		rows[i].PrivateKey = nil
+	}
+	slices.SortStableFunc(rows, func(a, b latchkey.SigningKey) int {
+		return slices.Index(Algorithms(), a.Alg) - slices.Index(Algorithms(), b.Alg)
+	})
+	return rows, nil
+}
+
+// Maintain announces the successor of each key that is old enough. Every node
+// may call it at any time: the database lets one of them act.
+func (r *Ring) Maintain(ctx context.Context) error {
+	rows, err := r.db.SigningKeys(ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range rows {
+		old := k.State == latchkey.StateActive && k.RetireAt.IsZero() && r.now().Sub(k.ActivateAt) > Age
+		if !old {
+			continue
+		}
+		if err := r.Rotate(ctx, k.Alg, false); err != nil && latchkey.CodeOf(err) != "rotation_pending" {
+			return fmt.Errorf("announce the next %s key: %w", k.Alg, err)
+		}
+	}
+	return nil
+}
+
+// Follow reloads the ring when another node changed the keys, until ctx ends:
+// it looks every 2 s, so that a key made elsewhere is published here within 5 s.
+func (r *Ring) Follow(ctx context.Context, report func(error)) {
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		version, fresh := r.db.Version(storage.CacheSigningKeys)
+		if fresh && version == r.current.Load().version {
+			continue
+		}
+		if err := r.Load(ctx); err != nil && ctx.Err() == nil {
+			report(err)
+		}
+	}
+}
+
+func (r *Ring) add(ctx context.Context, key latchkey.SigningKey, start storage.KeyStart) error {
+	return r.db.InTx(ctx, func(tx *storage.Tx) error {
+		_, err := tx.AddSigningKey(ctx, key, start)
+		return err
+	})
+}

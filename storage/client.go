@@ -1,0 +1,298 @@
+package storage
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/maypok86/otter/v2"
+
+	"latchkey"
+	"latchkey/seal"
+)
+
+const purposeClientSecret seal.Purpose = "client secret"
+
+// SecretPrefix begins every machine-made client secret, so that scanners of
+// repositories find one that leaked.
+const SecretPrefix = "lk_cs_"
+
+// maxCachedClients bounds the clients that a node keeps in memory.
+const maxCachedClients = 10_000
+
+// cachedClient is a client with the version of all clients that it was read at.
+type cachedClient struct {
+	version int64
+	client  *latchkey.Client // never changed after it was stored
+}
+
+func newClientCache() *otter.Cache[string, cachedClient] {
+	return otter.Must(&otter.Options[string, cachedClient]{MaximumSize: maxCachedClients})
+}
+
+// Client returns an application, disabled ones too, from memory when memory may
+// be believed. The result is shared: it must not be changed.
+func (db *DB) Client(ctx context.Context, id string) (*latchkey.Client, error) {
+	version, fresh := db.Version(CacheClients)
+	if fresh {
+		if hit, ok := db.clients.GetIfPresent(id); ok && hit.version == version {
+			return hit.client, nil
+		}
+	}
+	c, err := db.FindClient(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if fresh {
+		db.clients.Set(id, cachedClient{version: version, client: c})
+	}
+	return c, nil
+}
+
+const clientColumns = `
+	c.id, c.name, c.type, c.profile, c.enabled, c.version, c.created_at, c.updated_at,
+	c.redirect_uris, c.post_logout_redirect_uris, c.allowed_cors_origins, c.grant_types, c.response_types, c.scopes,
+	c.auth_method, c.first_party, c.introspects, c.id_token_alg, c.access_token_alg, c.access_token_format,
+	c.access_token_ttl, c.id_token_ttl, c.refresh_token_ttl, c.refresh_grace, c.refresh_without_offline,
+	c.tokens_not_before, c.metadata,
+	ARRAY(SELECT g.name FROM client_groups cg JOIN groups g ON g.id = cg.group_id WHERE cg.client_id = c.id ORDER BY g.name_key),
+	(SELECT coalesce(jsonb_agg(jsonb_build_object(
+	            'ID', s.id, 'ClientID', s.client_id, 'Hash', encode(s.secret_hash, 'base64'), 'Prefix', s.prefix,
+	            'CreatedAt', s.created_at, 'ExpiresAt', s.expires_at, 'LastUsedAt', s.last_used_at) ORDER BY s.created_at), '[]')
+	 FROM client_secrets s
+	 WHERE s.client_id = c.id AND s.revoked_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > now()))`
+
+// FindClient reads an application with its live secrets from the database.
+func (qs *queries) FindClient(ctx context.Context, id string) (*latchkey.Client, error) {
+	var c latchkey.Client
+	err := qs.do(ctx, func(q querier) (err error) {
+		c, err = one(ctx, q, `SELECT`+clientColumns+` FROM clients c WHERE c.id = @id`, args{"id": id}, scanClient)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find client: %w", err)
+	}
+	return &c, nil
+}
+
+func scanClient(row pgx.CollectableRow) (latchkey.Client, error) {
+	var c latchkey.Client
+	var access, id, refresh, grace *int
+	var notBefore *time.Time
+	var metadata, secrets []byte
+	err := row.Scan(
+		&c.ID, &c.Name, &c.Type, &c.Profile, &c.Enabled, &c.Version, &c.CreatedAt, &c.UpdatedAt,
+		&c.RedirectURIs, &c.PostLogoutRedirectURIs, &c.AllowedCORSOrigins, &c.GrantTypes, &c.ResponseTypes, &c.Scopes,
+		&c.AuthMethod, &c.FirstParty, &c.Introspects, &c.IDTokenAlg, &c.AccessTokenAlg, &c.AccessTokenFormat,
+		&access, &id, &refresh, &grace, &c.RefreshWithoutOffline,
+		&notBefore, &metadata, &c.AllowedGroups, &secrets)
+	if err != nil {
+		return c, err
+	}
+	c.AccessTokenTTL, c.IDTokenTTL, c.RefreshTokenTTL = seconds(access), seconds(id), seconds(refresh)
+	if grace != nil {
+		d := seconds(grace)
+		c.RefreshGrace = &d
+	}
+	c.TokensNotBefore = timeOf(notBefore)
+	return c, errors.Join(json.Unmarshal(metadata, &c.Metadata), json.Unmarshal(secrets, &c.Secrets))
+}
+
+// seconds turns a nullable number of seconds into a duration; 0 means unset.
+func seconds(n *int) time.Duration {
+	if n == nil {
+		return 0
+	}
+	return time.Duration(*n) * time.Second
+}
+
+// inSeconds is the other direction.
+func inSeconds(d time.Duration) *int { return orNull(int(d / time.Second)) }
+
+// MatchSecret returns the live secret of c that equals secret, or nil. It
+// compares with every one of them in constant time, whichever matches.
+func (db *DB) MatchSecret(c *latchkey.Client, secret string) *latchkey.ClientSecret {
+	hashes := db.ring.HashAll(purposeClientSecret, secret)
+	var found *latchkey.ClientSecret
+	now := db.Clock()
+	for i := range c.Secrets {
+		s := &c.Secrets[i]
+		for _, h := range hashes {
+			if subtle.ConstantTimeCompare(h, s.Hash) == 1 && (s.ExpiresAt.IsZero() || s.ExpiresAt.After(now)) {
+				found = s
+			}
+		}
+	}
+	return found
+}
+
+// CreateClient stores an application with the names in AllowedGroups, and with
+// its first secret unless secret is empty. An id that is taken is ErrConflict,
+// an unknown group is ErrInvalid.
+func (tx *Tx) CreateClient(ctx context.Context, c *latchkey.Client, secret string) error {
+	if err := tx.insertClient(ctx, c); err != nil {
+		return err
+	}
+	if err := tx.setClientGroups(ctx, c.ID, c.AllowedGroups); err != nil {
+		return err
+	}
+	if secret != "" {
+		if _, err := tx.insertSecret(ctx, c.ID, secret, time.Time{}); err != nil {
+			return err
+		}
+	}
+	err := tx.Record(ctx, latchkey.Event{Kind: latchkey.ClientRegistered, ClientID: c.ID,
+		Detail: map[string]any{"type": c.Type, "profile": string(c.Profile), "first_party": c.FirstParty}})
+	if err != nil {
+		return err
+	}
+	return tx.bumpCache(ctx, CacheClients)
+}
+
+func (tx *Tx) insertClient(ctx context.Context, c *latchkey.Client) error {
+	a, err := clientArgs(ctx, c)
+	if err != nil {
+		return err
+	}
+	created, err := one(ctx, tx.tx, `
+		INSERT INTO clients (id, name, type, profile, enabled, redirect_uris, post_logout_redirect_uris, allowed_cors_origins,
+		                     grant_types, response_types, scopes, auth_method, first_party, introspects,
+		                     id_token_alg, access_token_alg, access_token_format, access_token_ttl, id_token_ttl,
+		                     refresh_token_ttl, refresh_grace, refresh_without_offline, metadata, created_by)
+		VALUES (@id, @name, @type, @profile, @enabled, @redirect_uris, @post_logout_redirect_uris, @allowed_cors_origins,
+		        @grant_types, @response_types, @scopes, @auth_method, @first_party, @introspects,
+		        @id_token_alg, @access_token_alg, @access_token_format, @access_token_ttl, @id_token_ttl,
+		        @refresh_token_ttl, @refresh_grace, @refresh_without_offline, @metadata, @created_by)
+		RETURNING created_at`, a, pgx.RowTo[time.Time])
+	if violates(err, "clients_pkey") {
+		return latchkey.Refuse(latchkey.ErrConflict, "client_exists", "An application with this id exists already.")
+	}
+	if err != nil {
+		return fmt.Errorf("create client: %w", err)
+	}
+	c.Version, c.CreatedAt, c.UpdatedAt = 1, created.UTC(), created.UTC()
+	return nil
+}
+
+// clientArgs are the columns of a client that writers set.
+func clientArgs(ctx context.Context, c *latchkey.Client) (args, error) {
+	metadata, err := json.Marshal(c.Metadata)
+	if err != nil {
+		return nil, fmt.Errorf("encode client metadata: %w", err)
+	}
+	var grace *int
+	if c.RefreshGrace != nil {
+		n := int(*c.RefreshGrace / time.Second)
+		grace = &n
+	}
+	return args{
+		"id": c.ID, "name": c.Name, "type": c.Type, "profile": string(c.Profile), "enabled": c.Enabled,
+		"redirect_uris": texts(c.RedirectURIs), "post_logout_redirect_uris": texts(c.PostLogoutRedirectURIs),
+		"allowed_cors_origins": texts(c.AllowedCORSOrigins),
+		"grant_types":          texts(c.GrantTypes), "response_types": texts(c.ResponseTypes), "scopes": texts(c.Scopes),
+		"auth_method": c.AuthMethod, "first_party": c.FirstParty, "introspects": c.Introspects,
+		"id_token_alg": c.IDTokenAlg, "access_token_alg": c.AccessTokenAlg, "access_token_format": c.AccessTokenFormat,
+		"access_token_ttl": inSeconds(c.AccessTokenTTL), "id_token_ttl": inSeconds(c.IDTokenTTL),
+		"refresh_token_ttl": inSeconds(c.RefreshTokenTTL), "refresh_grace": grace,
+		"refresh_without_offline": c.RefreshWithoutOffline, "metadata": metadata, "created_by": orNull(latchkey.ActorFrom(ctx).UserID),
+	}, nil
+}
+
+// texts makes no list an empty one: the columns are NOT NULL.
+func texts(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+func (tx *Tx) setClientGroups(ctx context.Context, clientID string, names []string) error {
+	b := &pgx.Batch{}
+	b.Queue(`DELETE FROM client_groups WHERE client_id = @client`, args{"client": clientID})
+	b.Queue(`INSERT INTO client_groups (client_id, group_id) SELECT @client, id FROM groups WHERE name = ANY(@names)`,
+		args{"client": clientID, "names": texts(names)})
+	results := tx.tx.SendBatch(ctx, b)
+	_, err := results.Exec()
+	tag, err2 := results.Exec()
+	if err := errors.Join(err, err2, results.Close()); err != nil {
+		return fmt.Errorf("set groups of client: %w", err)
+	}
+	if int(tag.RowsAffected()) != len(names) {
+		return latchkey.InvalidFields(map[string]string{"allowed_groups": "One of these groups does not exist, or is named twice."})
+	}
+	return nil
+}
+
+// AddClientSecret stores a further secret of a client; expires may be zero.
+func (tx *Tx) AddClientSecret(ctx context.Context, clientID, secret string, expires time.Time) (*latchkey.ClientSecret, error) {
+	s, err := tx.insertSecret(ctx, clientID, secret, expires)
+	if err != nil {
+		return nil, err
+	}
+	err = tx.Record(ctx, latchkey.Event{Kind: latchkey.ClientSecretAdded, ClientID: clientID, Object: s.ID})
+	if err != nil {
+		return nil, err
+	}
+	return s, tx.bumpCache(ctx, CacheClients)
+}
+
+func (tx *Tx) insertSecret(ctx context.Context, clientID, secret string, expires time.Time) (*latchkey.ClientSecret, error) {
+	s := &latchkey.ClientSecret{
+		ID: newID(), ClientID: clientID, ExpiresAt: expires,
+		Hash:   tx.ring.Hash(purposeClientSecret, secret),
+		Prefix: secretPrefix(secret),
+	}
+	created, err := one(ctx, tx.tx, `
+		INSERT INTO client_secrets (id, client_id, secret_hash, prefix, expires_at)
+		VALUES (@id, @client, @hash, @prefix, @expires)
+		RETURNING created_at`,
+		args{"id": s.ID, "client": clientID, "hash": s.Hash, "prefix": s.Prefix, "expires": orNull(expires)},
+		pgx.RowTo[time.Time])
+	if violates(err, "client_secrets_client_id_fkey") {
+		return nil, latchkey.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store client secret: %w", err)
+	}
+	s.CreatedAt = created.UTC()
+	return s, nil
+}
+
+// secretPrefix shows enough of a secret to tell it from others, and too little
+// to help in guessing: of a secret that somebody chose, nothing.
+func secretPrefix(secret string) string {
+	if len(secret) < len(SecretPrefix)+40 || secret[:len(SecretPrefix)] != SecretPrefix {
+		return ""
+	}
+	return secret[:len(SecretPrefix)+6]
+}
+
+// NewClientSecret makes a secret of 256 random bits.
+func (qs *queries) NewClientSecret() string {
+	token, _ := qs.ring.NewToken(purposeClientSecret)
+	return SecretPrefix + token
+}
+
+// SPAOrigin tells whether an enabled browser application has a redirect URI of
+// this origin, or any enabled application allows it (CONTRACT: CORS).
+func (qs *queries) SPAOrigin(ctx context.Context, origin string) (bool, error) {
+	var ok bool
+	err := qs.do(ctx, func(q querier) (err error) {
+		ok, err = one(ctx, q, `
+			SELECT EXISTS (
+				SELECT 1 FROM clients c
+				WHERE c.enabled AND (@origin = ANY(c.allowed_cors_origins)
+				   OR c.type = 'spa' AND EXISTS (
+				      SELECT 1 FROM unnest(c.redirect_uris) u WHERE u = @origin OR starts_with(u, @origin || '/') OR starts_with(u, @origin || '?'))))`,
+			args{"origin": origin}, pgx.RowTo[bool])
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("look for origin: %w", err)
+	}
+	return ok, nil
+}

@@ -1,0 +1,262 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"latchkey"
+	"latchkey/seal"
+)
+
+const purposeCode seal.Purpose = "authorization code"
+
+// Verdict is what a statement on grants found. It is decided in SQL, by the
+// database's clock; everything but the first group is a refusal.
+type Verdict string
+
+// The verdicts.
+const (
+	IsIssued  Verdict = "issued"  // a code, or the tokens of one
+	IsCurrent Verdict = "current" // the newest refresh token
+	IsGraced  Verdict = "grace"   // the one before it, soon enough
+	IsActive  Verdict = "active"  // an access token that still counts
+
+	IsConsentNeeded  Verdict = "consent"        // the person has not allowed these scopes
+	IsUsed           Verdict = "used"           // the interaction ended already
+	IsUnknown        Verdict = "unknown"        // never made here, or long gone
+	IsReused         Verdict = "reused"         // was spent before
+	IsExpired        Verdict = "expired"        //
+	IsWrongClient    Verdict = "wrong_client"   // belongs to another application
+	IsWrongRedirect  Verdict = "wrong_redirect" // redirect_uri is not that of the request
+	IsWrongVerifier  Verdict = "wrong_verifier" // code_verifier does not fit the challenge
+	IsUserDisabled   Verdict = "user_disabled"
+	IsClientDisabled Verdict = "client_disabled"
+	IsNotAllowed     Verdict = "not_allowed"   // the person is in none of the allowed groups
+	IsRevoked        Verdict = "revoked"       // the grant has ended
+	IsSessionEnded   Verdict = "session_ended" // the sign-in that it hangs on is over
+	IsEnded          Verdict = "ended"         // the token was issued before all tokens of its grant ended
+)
+
+// admitted is the rule of allowed_groups for application c and person u.
+const admitted = `(NOT EXISTS (SELECT 1 FROM client_groups cg WHERE cg.client_id = c.id)
+	OR EXISTS (SELECT 1 FROM client_groups cg JOIN memberships m ON m.group_id = cg.group_id
+	           WHERE cg.client_id = c.id AND m.user_id = u.id))`
+
+// peopleStand are the verdicts on person u and application c that every grant
+// and every use of it obey.
+const peopleStand = `
+	WHEN u.status <> 'active' THEN 'user_disabled'
+	WHEN NOT c.enabled        THEN 'client_disabled'
+	WHEN NOT ` + admitted + ` THEN 'not_allowed'`
+
+const grantColumns = `
+	g.id, g.kind, g.state, g.client_id, g.user_id, g.session_id, g.code_expires_at, g.code_uses, g.redirect_uri,
+	g.code_challenge, g.nonce, g.scopes_req, g.scopes, g.audience, g.acr, g.amr, g.auth_time, g.rt_gen, g.rt_salt,
+	g.rt_rotated_at, g.rt_expires_at, g.expires_at, g.revoked_at, g.revoke_reason, g.access_not_before, g.created_at`
+
+// scanGrant reads grantColumns and what a query selects behind them.
+func scanGrant(row pgx.CollectableRow, g *latchkey.Grant, more ...any) error {
+	var user, session *string
+	var codeExpires, authTime, rotated, refreshExpires, revoked, notBefore *time.Time
+	into := append([]any{
+		&g.ID, &g.Kind, &g.State, &g.ClientID, &user, &session, &codeExpires, &g.CodeUses, &g.RedirectURI,
+		&g.CodeChallenge, &g.Nonce, &g.ScopesAsked, &g.Scopes, &g.Audience, &g.ACR, &g.AMR, &authTime, &g.RefreshGeneration, &g.RefreshSalt,
+		&rotated, &refreshExpires, &g.ExpiresAt, &revoked, &g.RevokeReason, &notBefore, &g.CreatedAt,
+	}, more...)
+	if err := row.Scan(into...); err != nil {
+		return err
+	}
+	g.UserID, g.SessionID = textOf(user), textOf(session)
+	g.CodeExpiresAt, g.AuthTime, g.RefreshRotatedAt = timeOf(codeExpires), timeOf(authTime), timeOf(rotated)
+	g.RefreshExpiresAt, g.RevokedAt, g.AccessNotBefore = timeOf(refreshExpires), timeOf(revoked), timeOf(notBefore)
+	return nil
+}
+
+// Authorization is what becomes a grant with a code: the wishes of a validated
+// request. Who signed in, when and how is taken from the session's row.
+type Authorization struct {
+	ClientID      string
+	SessionID     string
+	RedirectURI   string // as sent; empty when none was
+	CodeChallenge string
+	Nonce         string
+	ScopesAsked   []string
+	Scopes        []string
+	Audience      []string
+	Consented     bool          // consent was given for this very request
+	Interaction   string        // raw id, spent with the code; empty when none waited
+	Browser       string        // to which the interaction is bound
+	CodeTTL       time.Duration // how long the code works
+	MaxAge        time.Duration // absolute end, when it is later than the session's
+}
+
+// IssueCode judges whether the person of the session may be given a code for the
+// application, and gives it, in one statement: the grant, its event and the end
+// of the interaction. The code exists only in the answer. With any verdict but IsIssued nothing changed.
+func (qs *queries) IssueCode(ctx context.Context, au Authorization) (code string, verdict Verdict, err error) {
+	code, codeHash := qs.ring.NewToken(purposeCode)
+	var interaction []byte
+	if au.Interaction != "" {
+		if interaction, err = qs.ring.HashToken(purposeInteraction, au.Interaction); err != nil {
+			return "", IsUsed, nil
+		}
+	}
+	id := newID()
+	a, err := qs.eventArgs(ctx, latchkey.Event{Kind: latchkey.AuthorizationGranted, ClientID: au.ClientID,
+		GrantID: id, Detail: map[string]any{"scopes": texts(au.Scopes)}})
+	if err != nil {
+		return "", "", err
+	}
+	a["grant"], a["client"], a["login"], a["code"], a["salt"] = id, au.ClientID, au.SessionID, codeHash, newSalt()
+	a["redirect"], a["challenge"], a["nonce"] = au.RedirectURI, au.CodeChallenge, au.Nonce
+	a["asked"], a["scopes"], a["audience"] = texts(au.ScopesAsked), texts(au.Scopes), texts(au.Audience)
+	a["consented"], a["code_ttl"], a["max_age"] = au.Consented, au.CodeTTL, au.MaxAge
+	a["id"], a["kind"], a["browsers"], a["waits"] = interaction, "pending", qs.browserHashes(au.Browser), interaction != nil
+	err = qs.do(ctx, func(q querier) error {
+		verdict, err = one(ctx, q, issueCode, a, pgx.RowTo[Verdict])
+		return err
+	})
+	if err != nil {
+		return "", "", fmt.Errorf("issue code: %w", err)
+	}
+	if verdict != IsIssued {
+		return "", verdict, nil
+	}
+	return code, IsIssued, nil
+}
+
+var issueCode = `
+	WITH facts AS (
+		SELECT u.id AS user_id, s.id AS session_id, s.auth_time, s.acr, s.amr, s.expires_at, CASE
+			WHEN s.kind <> 'full' OR s.idle_expires_at <= now() OR s.expires_at <= now() THEN 'session_ended'` + peopleStand + `
+			WHEN NOT (@consented OR c.first_party OR EXISTS (
+				SELECT 1 FROM consents k
+				WHERE k.user_id = u.id AND k.client_id = c.id AND k.scopes @> @scopes::text[]
+				  AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()))) THEN 'consent'
+			ELSE 'issued' END AS verdict
+		FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = @client
+		WHERE s.id = @login
+	), used AS (
+		UPDATE interactions SET used_at = now()
+		WHERE ` + interactionOpen + ` AND client_id = @client AND EXISTS (SELECT 1 FROM facts WHERE verdict = 'issued')
+		RETURNING 1
+	), made AS (
+		INSERT INTO grants (id, kind, state, client_id, user_id, session_id, code_hash, code_expires_at, redirect_uri,
+		                    code_challenge, nonce, scopes_req, scopes, audience, acr, amr, auth_time, rt_salt, expires_at)
+		SELECT @grant, 'code', 'active', @client, user_id, session_id, @code, now() + @code_ttl::interval, @redirect,
+		       @challenge, @nonce, @asked, @scopes, @audience, acr, amr, auth_time, @salt,
+		       greatest(expires_at, now() + @max_age::interval)
+		FROM facts
+		WHERE verdict = 'issued' AND (NOT @waits OR EXISTS (SELECT 1 FROM used))
+		RETURNING user_id, session_id
+	), event AS (` + insertEventFrom(eventShape{subject: "user_id", session: "session_id"}, "made") + `)
+	SELECT CASE
+		WHEN NOT EXISTS (SELECT 1 FROM facts) THEN 'session_ended'
+		WHEN EXISTS (SELECT 1 FROM made)      THEN 'issued'
+		ELSE (SELECT CASE verdict WHEN 'issued' THEN 'used' ELSE verdict END FROM facts) END`
+
+// Redemption is an attempt to exchange a code for tokens.
+type Redemption struct {
+	ClientID      string // authenticated
+	Code          string
+	RedirectURI   string
+	Challenge     string // S256 of the verifier; empty when none was sent
+	MayRefresh    bool   // the application may have refresh tokens
+	AlwaysRefresh bool   // also without offline_access
+	RefreshIdle   time.Duration
+}
+
+// Redeemed is the verdict on a code, refresh token or access token with the
+// grant it belongs to.
+type Redeemed struct {
+	Verdict Verdict
+	Grant   latchkey.Grant
+	Subject string    // `sub` of the person
+	At      time.Time // the database's time
+}
+
+// ExchangeCode judges, spends and records the exchange of a code in one
+// statement. The first attempt of its own client spends it, whatever else is
+// wrong; another client's attempt changes nothing and is recorded. A second
+// use ends everything that came from the first.
+func (db *DB) ExchangeCode(ctx context.Context, rd Redemption) (*Redeemed, error) {
+	out := &Redeemed{Verdict: IsUnknown}
+	ev := latchkey.Event{Kind: latchkey.TokenRefused, ClientID: rd.ClientID, Outcome: latchkey.Failure, Reason: string(IsUnknown)}
+	hash, err := db.ring.HashToken(purposeCode, rd.Code)
+	if err != nil {
+		return out, db.Record(ctx, ev)
+	}
+	a, err := db.eventArgs(ctx, ev)
+	if err != nil {
+		return nil, err
+	}
+	a["code"], a["client"], a["redirect"], a["challenge"] = hash, rd.ClientID, rd.RedirectURI, rd.Challenge
+	a["may"], a["always"], a["idle"] = rd.MayRefresh, rd.AlwaysRefresh, rd.RefreshIdle
+	found := false
+	err = db.do(ctx, func(q querier) error {
+		rows, err := list(ctx, q, exchangeCode, a, func(row pgx.CollectableRow) (Redeemed, error) {
+			var r Redeemed
+			err := scanGrant(row, &r.Grant, &r.Verdict, &r.Subject, &r.At)
+			return r, err
+		})
+		if err == nil && len(rows) > 0 {
+			*out, found = rows[0], true
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("exchange code: %w", err)
+	}
+	if !found {
+		return out, db.Record(ctx, ev)
+	}
+	return out, nil
+}
+
+// codeStands is what has to be right about the attempt itself. The statement
+// asks it twice: of the row before, to decide what changes, and of the row
+// after, to say why not.
+const codeStands = `(g.code_expires_at > now() AND g.redirect_uri = @redirect AND g.code_challenge = @challenge
+	AND u.status = 'active' AND c.enabled AND ` + admitted + `)`
+
+const codeRefreshes = `(g.code_uses = 0 AND g.revoked_at IS NULL AND @may AND (@always OR 'offline_access' = ANY(g.scopes))
+	AND ` + codeStands + `)`
+
+// The row lock makes parallel attempts take turns: the second sees the count of
+// the first. That is why there is one UPDATE and no reading before it.
+var exchangeCode = `
+	WITH spent AS (
+		UPDATE grants g SET
+			code_uses     = g.code_uses + 1,
+			revoked_at    = CASE WHEN g.code_uses > 0 OR NOT ` + codeStands + ` THEN coalesce(g.revoked_at, now()) ELSE g.revoked_at END,
+			revoke_reason = CASE WHEN g.revoked_at IS NOT NULL THEN g.revoke_reason
+			                     WHEN g.code_uses > 0          THEN 'code_reused'
+			                     WHEN NOT ` + codeStands + `   THEN 'code_refused'
+			                     ELSE '' END,
+			rt_gen        = CASE WHEN ` + codeRefreshes + ` THEN 1 ELSE g.rt_gen END,
+			rt_rotated_at = CASE WHEN ` + codeRefreshes + ` THEN now() ELSE g.rt_rotated_at END,
+			rt_expires_at = CASE WHEN ` + codeRefreshes + ` THEN least(now() + @idle::interval, g.expires_at) ELSE g.rt_expires_at END
+		FROM users u, clients c
+		WHERE g.code_hash = @code AND g.client_id = @client AND u.id = g.user_id AND c.id = g.client_id
+		RETURNING g.*, u.subject, CASE
+			WHEN g.code_uses > 1                  THEN 'reused'
+			WHEN g.code_expires_at <= now()       THEN 'expired'
+			WHEN g.redirect_uri <> @redirect      THEN 'wrong_redirect'
+			WHEN g.code_challenge <> @challenge   THEN 'wrong_verifier'` + peopleStand + `
+			WHEN g.revoked_at IS NOT NULL         THEN 'revoked'
+			ELSE 'issued' END AS verdict
+	), foreign_grant AS (
+		SELECT g.*, ''::text AS subject, 'wrong_client' AS verdict
+		FROM grants g WHERE g.code_hash = @code AND g.client_id <> @client
+	), found AS (
+		SELECT * FROM spent UNION ALL SELECT * FROM foreign_grant
+	), event AS (` + insertEventFrom(eventShape{
+	kind:    "CASE verdict WHEN 'issued' THEN 'token.issued' WHEN 'reused' THEN 'code.reused' ELSE 'token.refused' END",
+	subject: "user_id", session: "session_id", success: "verdict = 'issued'",
+	reason: "CASE verdict WHEN 'issued' THEN 'authorization_code' ELSE verdict END",
+	detail: "jsonb_build_object('grant_id', id, 'scopes', scopes)",
+}, "found") + `)
+	SELECT` + grantColumns + `, g.verdict, g.subject, now() FROM found g`
