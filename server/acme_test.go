@@ -50,7 +50,7 @@ func startAuthority(t *testing.T, tlsPort int, validSeconds uint64) *authority {
 	store := db.NewMemoryStore()
 	profiles := map[string]ca.Profile{"default": {Description: "test", ValidityPeriod: validSeconds}}
 	issuer := ca.New(quiet, store, "", "ecdsa", 0, 1, profiles)
-	front := wfe.New(quiet, store, va.New(quiet, 1, tlsPort, false, dns, store), issuer, []string{"pebble.example"}, false, false, 0, 0)
+	front := wfe.New(quiet, store, va.New(quiet, 1, tlsPort, false, dns, store), issuer, []string{"pebble.example"}, false, false, 1, 1)
 	s := httptest.NewTLSServer(front.Handler())
 	t.Cleanup(s.Close)
 	roots := x509.NewCertPool()

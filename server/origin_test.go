@@ -52,7 +52,7 @@ func TestCORS(t *testing.T) {
 	e, _ := newTestEdge(t)
 	var fault error
 	allowed := func(_ context.Context, origin string) (bool, error) {
-		return origin == "https://spa.example", fault
+		return origin == "https://spa.example" || origin == "null", fault
 	}
 	s := serve(t, e, func(r *gin.Engine) {
 		token := e.cors(allowed, http.MethodPost)
