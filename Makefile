@@ -37,3 +37,7 @@ format: ## Format the code
 bench: ## Run the benchmarks
 	@.ci/install postgres
 	go test -run '^$$' -bench . -benchmem ./...
+
+mutations: ## Take out one check at a time and demand that the tests notice
+	@.ci/install postgres
+	testdata/mutations/run
