@@ -114,28 +114,37 @@ func (qs *queries) FindPasskey(ctx context.Context, userID, id string) (*latchke
 	return qs.openPasskey(s)
 }
 
-// PasskeyOwner returns the passkey with a credential id and the person it
-// belongs to, in one look, or ErrNotFound. Neither is proven: the id is the
-// browser's claim. Of the person, counts and groups are not filled.
-func (qs *queries) PasskeyOwner(ctx context.Context, claimedCredentialID []byte) (*latchkey.Passkey, *latchkey.User, error) {
-	s, u := &sealedPasskey{}, &latchkey.User{}
+// Owner is a passkey with the person it belongs to. Of the person, counts and
+// groups are not filled.
+type Owner struct {
+	Passkey       *latchkey.Passkey
+	User          *latchkey.User
+	CredentialIDs [][]byte // of all the person's passkeys with the same RP ID
+}
+
+// PasskeyOwner returns the passkey with a credential id and its person, in one
+// look, or ErrNotFound. Nothing of it is proven: the id is the browser's claim.
+func (qs *queries) PasskeyOwner(ctx context.Context, claimedCredentialID []byte) (*Owner, error) {
+	s, u, o := &sealedPasskey{}, &latchkey.User{}, &Owner{}
 	err := qs.do(ctx, func(q querier) error {
 		_, err := one(ctx, q, `
-			SELECT `+credentialColumns+`, u.id, u.subject, u.webauthn_handle, u.username, u.display_name, u.role, u.status
+			SELECT `+credentialColumns+`, u.id, u.subject, u.webauthn_handle, u.username, u.display_name, u.role, u.status,
+			       ARRAY(SELECT a.credential_id FROM credentials a WHERE a.user_id = c.user_id AND a.rp_id = c.rp_id ORDER BY a.id)
 			FROM credentials c JOIN users u ON u.id = c.user_id
 			WHERE c.credential_id = @id`,
 			args{"id": claimedCredentialID},
 			func(row pgx.CollectableRow) (struct{}, error) {
 				return struct{}{}, row.Scan(append(s.targets(),
-					&u.ID, &u.Subject, &u.WebAuthnHandle, &u.Username, &u.DisplayName, &u.Role, &u.Status)...)
+					&u.ID, &u.Subject, &u.WebAuthnHandle, &u.Username, &u.DisplayName, &u.Role, &u.Status, &o.CredentialIDs)...)
 			})
 		return err
 	})
 	if err != nil {
-		return nil, nil, wrapFind(err, "look up a credential")
+		return nil, wrapFind(err, "look up a credential")
 	}
-	p, err := qs.openPasskey(s)
-	return p, u, err
+	o.User = u
+	o.Passkey, err = qs.openPasskey(s)
+	return o, err
 }
 
 // AddPasskey stores a passkey and records passkey.registered. ID is made when
