@@ -16,6 +16,8 @@ import (
 	// The driver that goose speaks through.
 	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+
+	"latchkey"
 )
 
 //go:embed 0*.sql
@@ -44,7 +46,8 @@ const lockID = 0x6c61746368 // "latch"
 // may change the schema) to the newest schema. Several nodes may call it at
 // once: an advisory lock lets one work while the others wait for it.
 //
-// It returns ErrNewer when the database is ahead of this release.
+// It returns ErrNewer when the database is ahead of this release, and
+// latchkey.ErrUnavailable when it cannot be reached.
 func Up(ctx context.Context, url string) (Status, error) {
 	return with(ctx, url, func(p *goose.Provider) (Status, error) {
 		before, err := status(ctx, p)
@@ -71,7 +74,7 @@ func with(ctx context.Context, url string, do func(*goose.Provider) (Status, err
 	defer func() { err = errors.Join(err, db.Close()) }()
 	conn, err := db.Conn(ctx)
 	if err != nil {
-		return Status{}, fmt.Errorf("connect for migrations: %w", err)
+		return Status{}, fmt.Errorf("%w: connect for migrations: %w", latchkey.ErrUnavailable, err)
 	}
 	// The lock goes with the connection, also when this process is killed.
 	defer func() { err = errors.Join(err, conn.Close()) }()

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/net/publicsuffix"
+
+	"latchkey/server"
+)
+
+// settings are the flags that say what latchkey is and where its things are.
+// Each is also the environment variable LATCHKEY_…, the file named by
+// LATCHKEY_…_FILE, and a line of --config.
+type settings struct {
+	Config kong.ConfigFlag `help:"YAML file with settings of the same names." placeholder:"FILE"`
+
+	Issuer string `help:"Where people and applications find latchkey: https, or http for localhost names." default:"http://localhost:8080" placeholder:"URL"`
+	RPID   string `name:"rp-id" help:"Domain that the passkeys are for: the issuer's host or a parent of it. Frozen at set-up." placeholder:"DOMAIN"`
+	Listen string `help:"Address and port to listen on." default:"127.0.0.1:8080" placeholder:"ADDRESS"`
+
+	TLSCert string `name:"tls-cert" help:"Certificate chain (PEM). Read again when it changes." placeholder:"FILE"`
+	TLSKey  string `name:"tls-key" help:"Key of the certificate (PEM)." placeholder:"FILE"`
+	TLSMin  string `name:"tls-min" help:"Oldest TLS version: 1.3, or 1.2 with its four ECDHE AES-GCM suites." default:"1.3" placeholder:"VERSION"`
+
+	TrustedProxies []string `help:"Addresses whose X-Forwarded-* headers are believed." placeholder:"CIDR"`
+
+	DataDir     string `help:"Folder for the key file and the private database." placeholder:"DIR"`
+	DatabaseURL string `help:"PostgreSQL to use instead of the private one in the data dir." placeholder:"URL"`
+	MigrateURL  string `name:"migrate-database-url" help:"The same database as its owner, for migrations." placeholder:"URL"`
+	KeyFile     string `help:"Keys that seal what is stored." placeholder:"FILE"`
+
+	DBMaxConns       int           `name:"db-max-conns" default:"15" help:"Connections to the database at most."`
+	DBMinIdleConns   int           `name:"db-min-idle-conns" default:"5" help:"Connections kept ready."`
+	DBConnectTimeout time.Duration `name:"db-connect-timeout" default:"30s" help:"How long connecting may take."`
+	DBIdleTimeout    time.Duration `name:"db-idle-timeout" default:"10m" help:"When an idle connection is closed."`
+	DBMaxLifetime    time.Duration `name:"db-max-lifetime" default:"30m" help:"When a connection is replaced."`
+
+	RateLimits string `default:"on" enum:"on,off" help:"off answers nobody 429: for benchmarks and certification."`
+	LogLevel   string `default:"info" enum:"debug,info,warn,error" help:"What is logged: ${enum}."`
+	LogFormat  string `help:"text or json; text on a terminal, else json." placeholder:"FORMAT"`
+
+	issuer  *url.URL
+	proxies []netip.Prefix
+}
+
+// AfterApply checks the settings; kong calls it before any command runs.
+func (s *settings) AfterApply() error {
+	for _, check := range []func() error{s.checkIssuer, s.checkRPID, s.checkTLS, s.checkFolders, s.checkDatabase, s.checkRest} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wrong is the one line for a wrong setting: the name, what is wrong, an example.
+func wrong(flag, what, example string) error {
+	return fmt.Errorf("--%s: %s (example: --%s %s)", flag, what, flag, example)
+}
+
+const issuerExample = "https://id.example.com"
+
+func (s *settings) checkIssuer() error {
+	u, err := url.Parse(s.Issuer)
+	if err != nil || u.Host == "" || u.Hostname() == "" {
+		return wrong("issuer", "is not a URL with a host", issuerExample)
+	}
+	if u.Path != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil || strings.HasSuffix(s.Issuer, "#") {
+		return wrong("issuer", "has more than scheme, host and port", issuerExample)
+	}
+	host := u.Hostname()
+	if _, err := netip.ParseAddr(host); err == nil {
+		return wrong("issuer", "is an IP address, but passkeys need a domain", issuerExample)
+	}
+	if host != strings.ToLower(host) || u.Scheme != strings.ToLower(u.Scheme) {
+		return wrong("issuer", "has upper-case letters: applications compare it letter by letter", issuerExample)
+	}
+	if strings.HasSuffix(host, ".") {
+		return wrong("issuer", "ends with a dot", issuerExample)
+	}
+	switch {
+	case u.Scheme == "https":
+	case u.Scheme == "http" && isLocalhost(host):
+	default:
+		return wrong("issuer", "must be https; http is for localhost names only, because passkeys need a secure connection", issuerExample)
+	}
+	s.issuer = u
+	return nil
+}
+
+func isLocalhost(host string) bool {
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// checkRPID enforces WebAuthn §5.1.3: the RP ID is the origin's host or a
+// registrable parent of it.
+func (s *settings) checkRPID() error {
+	host := s.issuer.Hostname()
+	if s.RPID == "" {
+		s.RPID = host
+	}
+	if s.RPID == host {
+		return nil
+	}
+	if !strings.HasSuffix(host, "."+s.RPID) {
+		return wrong("rp-id", "is neither the issuer's host "+host+" nor a parent domain of it", host)
+	}
+	if suffix, _ := publicsuffix.PublicSuffix(s.RPID); suffix == s.RPID && s.RPID != "localhost" {
+		return wrong("rp-id", "is a public suffix: passkeys for it would be everybody's", host)
+	}
+	return nil
+}
+
+func (s *settings) checkTLS() error {
+	if (s.TLSCert == "") != (s.TLSKey == "") {
+		return wrong("tls-cert", "and --tls-key go together", "cert.pem --tls-key key.pem")
+	}
+	if s.TLSMin != "1.2" && s.TLSMin != "1.3" {
+		return wrong("tls-min", "is neither 1.2 nor 1.3", "1.3")
+	}
+	return nil
+}
+
+func (s *settings) checkFolders() error {
+	if s.DataDir == "" {
+		dir, err := defaultDataDir()
+		if err != nil {
+			return err
+		}
+		s.DataDir = dir
+	}
+	var err error
+	if s.DataDir, err = filepath.Abs(s.DataDir); err != nil {
+		return fmt.Errorf("--data-dir: %w", err)
+	}
+	if s.KeyFile == "" {
+		s.KeyFile = filepath.Join(s.DataDir, "keys.json")
+	}
+	return nil
+}
+
+func defaultDataDir() (string, error) {
+	if os.Geteuid() == 0 {
+		return "/var/lib/latchkey", nil
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "latchkey"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", errors.New("--data-dir: no home folder is known, name one (example: --data-dir /var/lib/latchkey)")
+	}
+	return filepath.Join(home, ".local", "share", "latchkey"), nil
+}
+
+func (s *settings) checkDatabase() error {
+	if s.MigrateURL != "" && s.DatabaseURL == "" {
+		return wrong("migrate-database-url", "needs --database-url beside it", "postgres://owner@db/latchkey")
+	}
+	if s.DBMaxConns < 1 || s.DBMaxConns > 1000 {
+		return wrong("db-max-conns", "is not between 1 and 1000", "15")
+	}
+	if s.DBMinIdleConns < 0 || s.DBMinIdleConns > s.DBMaxConns {
+		return wrong("db-min-idle-conns", "is not between 0 and --db-max-conns", "5")
+	}
+	for flag, d := range map[string]time.Duration{
+		"db-connect-timeout": s.DBConnectTimeout, "db-idle-timeout": s.DBIdleTimeout, "db-max-lifetime": s.DBMaxLifetime,
+	} {
+		if d < time.Second {
+			return wrong(flag, "is shorter than a second", "30s")
+		}
+	}
+	return nil
+}
+
+func (s *settings) checkRest() error {
+	if s.LogFormat != "" && s.LogFormat != "text" && s.LogFormat != "json" {
+		return wrong("log-format", "is neither text nor json", "json")
+	}
+	proxies, err := server.ParseProxies(s.TrustedProxies)
+	if err != nil {
+		return wrong("trusted-proxies", err.Error(), "10.0.0.0/8")
+	}
+	s.proxies = proxies
+	return nil
+}

@@ -1,0 +1,23 @@
+// Command latchkey is an OpenID Connect provider whose only way to sign in is a
+// passkey.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version and commit are set by the build.
+var (
+	version = "unknown"
+	commit  = "unknown"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/alecthomas/kong"
+	kongyaml "github.com/alecthomas/kong-yaml"
+	"github.com/mattn/go-isatty"
+
+	"latchkey"
+	"latchkey/migrations"
+	"latchkey/seal"
+	"latchkey/server"
+	"latchkey/storage"
+)
+
+// Exit codes, the same for every command.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2 // wrong usage or setting
+	exitNotFound    = 3
+	exitRefused     = 4 // a rule forbids it, foreign database version
+	exitUnreachable = 5 // service or database cannot be reached, data dir in use
+	exitKeys        = 6 // key file or sealed data refused
+)
+
+// commands is the command line. Every command sees the settings.
+type commands struct {
+	settings `embed:""`
+	JSON     bool `name:"json" help:"Print one JSON document and nothing else." env:"-"`
+
+	Serve   serveCmd   `cmd:"" help:"Run the provider."`
+	Migrate migrateCmd `cmd:"" help:"Change the database's schema, or show how far it is."`
+	Version versionCmd `cmd:"" help:"Show version, commit, Go and FIPS module."`
+
+	stdout, stderr io.Writer
+	log            *slog.Logger
+}
+
+// usageError is a command line or setting that is wrong.
+type usageError struct{ error }
+
+// run is the program: it returns the exit code.
+func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int {
+	c := &commands{stdout: stdout, stderr: stderr}
+	code := exitDone
+	done := false
+	parser, err := kong.New(c,
+		kong.Name("latchkey"),
+		kong.Description("An OpenID Connect provider whose only way to sign in is a passkey."),
+		kong.DefaultEnvars("LATCHKEY"),
+		kong.Resolvers(envFiles()),
+		kong.Configuration(kongyaml.Loader),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(status int) { code, done = status, true }),
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "latchkey:", err)
+		return exitFailed
+	}
+	parsed, err := parser.Parse(arguments)
+	if done { // --help
+		return code
+	}
+	if err == nil {
+		c.log, err = c.newLogger()
+	}
+	if err != nil {
+		return c.report(usageError{err})
+	}
+	return c.report(parsed.Run(c))
+}
+
+// newLogger logs to standard error, as text on a terminal.
+func (c *commands) newLogger() (*slog.Logger, error) {
+	format := c.LogFormat
+	if format == "" {
+		format = "json"
+		if f, ok := c.stderr.(interface{ Fd() uintptr }); ok && isatty.IsTerminal(f.Fd()) {
+			format = "text"
+		}
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return nil, err
+	}
+	return server.NewLogger(c.stderr, format, level)
+}
+
+// print writes what a command found: v as JSON, or text for people.
+func (c *commands) print(v any, text string) error {
+	if !c.JSON {
+		_, err := fmt.Fprintln(c.stdout, text)
+		return err
+	}
+	encoder := json.NewEncoder(c.stdout)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
+}
+
+// report says what went wrong and returns the exit code for it.
+func (c *commands) report(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	code, name := exitCode(err)
+	if c.JSON {
+		failure := map[string]map[string]string{"error": {"code": name, "message": messageOf(err)}}
+		if err := json.NewEncoder(c.stdout).Encode(failure); err != nil {
+			fmt.Fprintln(c.stderr, "latchkey:", err)
+		}
+		return code
+	}
+	fmt.Fprintln(c.stderr, "latchkey:", messageOf(err))
+	return code
+}
+
+func messageOf(err error) string {
+	if p := (*latchkey.Problem)(nil); errors.As(err, &p) && p.Message != "" {
+		return p.Message
+	}
+	return err.Error()
+}
+
+// exitCode maps the kinds of error; name is the code of --json.
+func exitCode(err error) (code int, name string) {
+	is := func(kinds ...error) bool {
+		for _, k := range kinds {
+			if errors.Is(err, k) {
+				return true
+			}
+		}
+		return false
+	}
+	usage := usageError{}
+	switch {
+	case errors.As(err, &usage):
+		code, name = exitUsage, "usage"
+	case is(seal.ErrMissing, seal.ErrRefused, seal.ErrMismatch, latchkey.ErrSealMismatch):
+		code, name = exitKeys, "keys_refused"
+	case is(latchkey.ErrUnavailable):
+		code, name = exitUnreachable, "unavailable"
+	case is(migrations.ErrNewer, storage.ErrForeignVersion):
+		code, name = exitRefused, "foreign_version"
+	case is(latchkey.ErrForbidden, latchkey.ErrConflict):
+		code, name = exitRefused, "refused"
+	case is(latchkey.ErrNotFound):
+		code, name = exitNotFound, "not_found"
+	case is(latchkey.ErrInvalid):
+		code, name = exitUsage, "invalid"
+	default:
+		code, name = exitFailed, "failed"
+	}
+	if own := latchkey.CodeOf(err); own != "" {
+		name = own
+	}
+	return code, name
+}

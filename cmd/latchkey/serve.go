@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+
+	"latchkey/migrations"
+	"latchkey/seal"
+	"latchkey/server"
+	"latchkey/storage"
+)
+
+// serveCmd is `latchkey serve`.
+type serveCmd struct {
+	NoMigrate bool `help:"Do not migrate first; the schema must be there."`
+}
+
+// Run serves until the context ends.
+func (cmd *serveCmd) Run(ctx context.Context, c *commands) error {
+	secure, err := c.tlsConfig()
+	if err != nil {
+		return usageError{err}
+	}
+	// Bound before anything slow: a port in use is told at once.
+	ln, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return usageError{wrong("listen", err.Error(), "127.0.0.1:8080")}
+	}
+	defer ln.Close()
+	return c.withCluster(ctx, func(url string) error {
+		if !cmd.NoMigrate {
+			if _, err := migrations.Up(ctx, c.ownerURL(url)); err != nil {
+				return err
+			}
+		}
+		db, err := c.openDatabase(ctx, url)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		s, err := server.New(server.Options{
+			Issuer: c.issuer, DB: db, Log: c.log, TrustedProxies: c.proxies, NoRateLimits: c.RateLimits == "off",
+		})
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(c.stdout, "latchkey is ready at %s\n", c.Issuer); err != nil {
+			return err
+		}
+		return s.Serve(ctx, ln, secure)
+	})
+}
+
+func (c *commands) tlsConfig() (*tls.Config, error) {
+	if c.TLSCert == "" {
+		return nil, nil
+	}
+	return server.FileTLS(c.TLSCert, c.TLSKey, c.TLSMin, c.log)
+}
+
+// openDatabase opens the database with the keys of the key file, after they were
+// compared with what is sealed in it.
+func (c *commands) openDatabase(ctx context.Context, url string) (*storage.DB, error) {
+	keys, err := c.keys(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := seal.NewRing(keys)
+	if err != nil {
+		return nil, err
+	}
+	db, err := storage.Open(ctx, storage.Options{
+		URL: url, Ring: ring,
+		MaxConns: c.DBMaxConns, MinIdleConns: c.DBMinIdleConns, ConnectTimeout: c.DBConnectTimeout,
+		IdleTimeout: c.DBIdleTimeout, MaxLifetime: c.DBMaxLifetime,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := db.CheckSealKeys(ctx); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("%w; start with the key file that belongs to this database, or restore it from its backup", err)
+	}
+	return db, nil
+}
+
+// keys reads the keys from LATCHKEY_KEYS (or the file that LATCHKEY_KEYS_FILE
+// names), else from the key file, which is made when nothing was sealed yet.
+func (c *commands) keys(ctx context.Context, url string) (*seal.Keys, error) {
+	content, inVariable := os.LookupEnv("LATCHKEY_KEYS")
+	mounted, inFile := os.LookupEnv("LATCHKEY_KEYS_FILE")
+	switch {
+	case inVariable && inFile:
+		return nil, usageError{errors.New("LATCHKEY_KEYS and LATCHKEY_KEYS_FILE are both set: keep one")}
+	case inVariable:
+		return seal.Parse([]byte(content))
+	case inFile:
+		return seal.ReadMounted(mounted)
+	}
+	keys, err := seal.ReadFile(c.KeyFile)
+	if !errors.Is(err, seal.ErrMissing) {
+		return keys, err
+	}
+	sealed, lookErr := storage.HoldsSealed(ctx, url)
+	if lookErr != nil {
+		return nil, lookErr
+	}
+	if sealed {
+		return nil, fmt.Errorf("%w; the database holds data sealed with it: restore it from its backup, nothing else opens that data", err)
+	}
+	keys, err = seal.Create(c.KeyFile)
+	if errors.Is(err, fs.ErrExist) { // another node was faster
+		return seal.ReadFile(c.KeyFile)
+	}
+	if err == nil {
+		c.log.Info("made the key file: keep a copy of it in a safe place", "file", c.KeyFile)
+	}
+	return keys, err
+}
+
+// withCluster runs f with the connection string of the database.
+func (c *commands) withCluster(_ context.Context, f func(url string) error) error {
+	if c.DatabaseURL == "" {
+		return usageError{wrong("database-url", "is not set", "postgres://latchkey@db.example.com/latchkey")}
+	}
+	return f(c.DatabaseURL)
+}
