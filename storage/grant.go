@@ -78,6 +78,7 @@ func scanGrant(row pgx.CollectableRow, g *latchkey.Grant, more ...any) error {
 // Authorization is what becomes a grant with a code: the wishes of a validated
 // request. Who signed in, when and how is taken from the session's row.
 type Authorization struct {
+	Code          string // from NewCode
 	ClientID      string
 	SessionID     string
 	RedirectURI   string // as sent; empty when none was
@@ -93,22 +94,32 @@ type Authorization struct {
 	MaxAge        time.Duration // absolute end, when it is later than the session's
 }
 
+// NewCode makes an authorization code of 256 random bits. It counts once
+// IssueCode has stored its hash.
+func (qs *queries) NewCode() string {
+	code, _ := qs.ring.NewToken(purposeCode)
+	return code
+}
+
 // IssueCode judges whether the person of the session may be given a code for the
 // application, and gives it, in one statement: the grant, its event and the end
-// of the interaction. The code exists only in the answer. With any verdict but IsIssued nothing changed.
-func (qs *queries) IssueCode(ctx context.Context, au Authorization) (code string, verdict Verdict, err error) {
-	code, codeHash := qs.ring.NewToken(purposeCode)
+// of the interaction. With any verdict but IsIssued nothing changed.
+func (qs *queries) IssueCode(ctx context.Context, au Authorization) (verdict Verdict, err error) {
+	codeHash, err := qs.ring.HashToken(purposeCode, au.Code)
+	if err != nil {
+		return "", fmt.Errorf("issue code: %w", err)
+	}
 	var interaction []byte
 	if au.Interaction != "" {
 		if interaction, err = qs.ring.HashToken(purposeInteraction, au.Interaction); err != nil {
-			return "", IsUsed, nil
+			return IsUsed, nil
 		}
 	}
 	id := newID()
 	a, err := qs.eventArgs(ctx, latchkey.Event{Kind: latchkey.AuthorizationGranted, ClientID: au.ClientID,
 		GrantID: id, Detail: map[string]any{"scopes": texts(au.Scopes)}})
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
 	a["grant"], a["client"], a["login"], a["code"], a["salt"] = id, au.ClientID, au.SessionID, codeHash, newSalt()
 	a["redirect"], a["challenge"], a["nonce"] = au.RedirectURI, au.CodeChallenge, au.Nonce
@@ -120,12 +131,9 @@ func (qs *queries) IssueCode(ctx context.Context, au Authorization) (code string
 		return err
 	})
 	if err != nil {
-		return "", "", fmt.Errorf("issue code: %w", err)
+		return "", fmt.Errorf("issue code: %w", err)
 	}
-	if verdict != IsIssued {
-		return "", verdict, nil
-	}
-	return code, IsIssued, nil
+	return verdict, nil
 }
 
 var issueCode = `

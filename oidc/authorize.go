@@ -1,0 +1,268 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"latchkey"
+	"latchkey/session"
+	"latchkey/storage"
+)
+
+// Addresses of the protocol (CONTRACT: addresses).
+const (
+	pathAuthorize  = "/oauth2/authorize"
+	pathToken      = "/oauth2/token"
+	pathUserinfo   = "/oauth2/userinfo"
+	pathJWKS       = "/oauth2/jwks"
+	pathIntrospect = "/oauth2/introspect"
+	pathRevoke     = "/oauth2/revoke"
+	pathLogout     = "/oauth2/logout"
+	pathLogin      = "/login"
+	pathConsent    = "/consent"
+)
+
+// Authorize serves GET /oauth2/authorize: a request of an application, or with
+// ?request=ID alone one that waited for the person. The browser's session, if it
+// has one, is in the context.
+func (p *Provider) Authorize(c *gin.Context) error {
+	form, err := url.ParseQuery(c.Request.URL.RawQuery)
+	if err != nil {
+		return p.pageRefusal(c.Request.Context(), "", "malformed_parameter", "invalid_request",
+			"The address of this page is malformed. Go back to the application and start again.")
+	}
+	if id, ok := resumed(form); ok {
+		return p.resume(c, id)
+	}
+	return p.begin(c, form)
+}
+
+// resumed tells whether the address names a waiting request. With a client_id,
+// `request` is a request object (RFC 9101) and not ours.
+func resumed(form url.Values) (id string, ok bool) {
+	if len(form) == 1 && len(form["request"]) == 1 {
+		return form.Get("request"), true
+	}
+	return "", false
+}
+
+func (p *Provider) begin(c *gin.Context, form url.Values) error {
+	ctx := c.Request.Context()
+	if session.FromContext(ctx) == nil {
+		if err := p.Allow(ctx, limitAuthorize, ""); err != nil {
+			return err
+		}
+	}
+	form.Del(hintedSubject)
+	rq, err := p.gate(ctx, form)
+	if err != nil {
+		return p.refuseRequest(c, rq, nil, err)
+	}
+	return p.proceed(c, rq, nil)
+}
+
+// AuthorizePost serves POST /oauth2/authorize (OpenID Connect Core §3.1.2.1). A
+// form on the application's page brings no SameSite=Lax cookie: the validated
+// request is stored and the browser goes on with GET.
+func (p *Provider) AuthorizePost(c *gin.Context) error {
+	ctx := c.Request.Context()
+	if err := p.Allow(ctx, limitAuthorize, ""); err != nil {
+		return err
+	}
+	form, err := postForm(c.Request)
+	if err != nil {
+		return p.refuseRequest(c, nil, nil, err)
+	}
+	form, err = merged(c.Request.URL.RawQuery, form)
+	if err != nil {
+		return p.pageRefusal(ctx, "", "malformed_parameter", "invalid_request", "The request is malformed. Go back to the application and start again.")
+	}
+	form.Del(hintedSubject)
+	rq, err := p.gate(ctx, form)
+	if err != nil {
+		return p.refuseRequest(c, rq, nil, err)
+	}
+	id, err := p.DB.CreateInteraction(ctx, &latchkey.Interaction{ClientID: rq.client.ID, Form: rq.form}, "")
+	if err != nil {
+		return err
+	}
+	return seeOther(c, pathAuthorize+"?request="+url.QueryEscape(id))
+}
+
+// merged puts query and body together, so that a parameter in both counts as
+// sent twice.
+func merged(rawQuery string, body url.Values) (url.Values, error) {
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return nil, err
+	}
+	all := url.Values{}
+	for _, part := range []url.Values{query, body} {
+		for name, values := range part {
+			all[name] = append(all[name], values...)
+		}
+	}
+	return all, nil
+}
+
+// resume goes on with a request that waited. It is judged anew: application and
+// person may have changed.
+func (p *Provider) resume(c *gin.Context, id string) error {
+	ctx := c.Request.Context()
+	in, rq, err := p.waiting(c, id)
+	if err != nil {
+		return err
+	}
+	checked, err := p.gate(ctx, rq)
+	if err != nil {
+		return p.refuseRequest(c, checked, in, err)
+	}
+	return p.proceed(c, checked, in)
+}
+
+// waiting finds a request that waits for this browser, with its form.
+func (p *Provider) waiting(c *gin.Context, id string) (*latchkey.Interaction, url.Values, error) {
+	ctx := c.Request.Context()
+	in, err := p.DB.FindInteraction(ctx, id, p.browser(c))
+	if errors.Is(err, latchkey.ErrNotFound) {
+		return nil, nil, requestOver()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return in, in.Form, nil
+}
+
+// browser is the value that names this browser; it gets one when it has none.
+func (p *Provider) browser(c *gin.Context) string {
+	pre, cookies := p.Sessions.EnsurePre(c.Request.Context())
+	for i := range cookies {
+		http.SetCookie(c.Writer, &cookies[i])
+	}
+	return pre
+}
+
+// proceed answers a request, or sends the person to do what is missing.
+func (p *Provider) proceed(c *gin.Context, rq *request, in *latchkey.Interaction) error {
+	s := session.FromContext(c.Request.Context())
+	v, err := needs(rq, s, in)
+	if err != nil {
+		return p.refuseRequest(c, rq, in, err)
+	}
+	if v.reason != "" {
+		return p.wait(c, rq, in, v)
+	}
+	code, found, err := p.issueCode(c, rq, in)
+	if err != nil {
+		return p.refuseRequest(c, rq, in, err)
+	}
+	switch found {
+	case storage.IsIssued:
+		return p.respond(c, rq, url.Values{"code": {code}})
+	case storage.IsConsentNeeded:
+		return p.wait(c, rq, in, verdict{promptConsent, codeConsentRequired})
+	case storage.IsNotAllowed:
+		return p.notAllowed(c, rq, in)
+	case storage.IsSessionEnded, storage.IsUserDisabled:
+		return p.wait(c, rq, in, verdict{"login", codeLoginRequired})
+	case storage.IsUsed:
+		return requestOver()
+	}
+	return p.pageRefusal(c.Request.Context(), rq.client.ID, string(found), "unknown_client",
+		"The application that sent you here has been switched off. Tell its owner.")
+}
+
+// issueCode has fosite make the code and storage judge and keep it.
+func (p *Provider) issueCode(c *gin.Context, rq *request, in *latchkey.Interaction) (string, storage.Verdict, error) {
+	ctx := c.Request.Context()
+	s := session.FromContext(ctx)
+	u := &unit{client: rq.client}
+	if err := p.authorize(withUnit(ctx, u), rq, s); err != nil {
+		return "", "", faultOf(err)
+	}
+	au := storage.Authorization{
+		Code: u.code, ClientID: rq.client.ID, SessionID: s.ID, RedirectURI: rq.sent, CodeChallenge: rq.challenge, Nonce: rq.nonce,
+		ScopesAsked: rq.scopes, Scopes: rq.scopes, Consented: consented(s, in), CodeTTL: p.CodeTTL, MaxAge: p.RefreshTokenMaxAge,
+	}
+	if in != nil {
+		au.Interaction, au.Browser = in.ID, p.browser(c)
+	}
+	found, err := p.DB.IssueCode(ctx, au)
+	return u.code, found, err
+}
+
+// authorize shows fosite the judged request. Its state, prompt and hint stay
+// outside: state is ours to echo, the rest is decided.
+func (p *Provider) authorize(ctx context.Context, rq *request, s *latchkey.Session) error {
+	form := url.Values{
+		"client_id": {rq.client.ID}, "response_type": {"code"}, "redirect_uri": {rq.redirect},
+		"scope": {strings.Join(rq.scopes, " ")}, "state": {"kept-by-latchkey"},
+	}
+	if rq.nonce != "" {
+		form.Set("nonce", rq.nonce)
+	}
+	if rq.challenge != "" {
+		form.Set("code_challenge", rq.challenge)
+		form.Set("code_challenge_method", "S256")
+	}
+	unitOf(ctx).redirect = rq.redirect
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Issuer+pathAuthorize, nil)
+	if err != nil {
+		return err
+	}
+	request.Form = form
+	ar, err := p.fosite.NewAuthorizeRequest(ctx, request)
+	if err != nil {
+		return err
+	}
+	ar.SetID(storage.NewID())
+	for _, scope := range rq.scopes {
+		ar.GrantScope(scope)
+	}
+	_, err = p.fosite.NewAuthorizeResponse(ctx, ar, newPerson(s.Subject, s.AuthTime))
+	return err
+}
+
+// wait sends the person to do what is missing and stores the request meanwhile.
+func (p *Provider) wait(c *gin.Context, rq *request, in *latchkey.Interaction, v verdict) error {
+	ctx := c.Request.Context()
+	if rq.asks(promptNone) {
+		return p.refuseRequest(c, rq, in, refuse(v.code, "The person would have to be asked."))
+	}
+	next := latchkey.Needs{Reason: v.reason, Hint: rq.loginHint}
+	if s := session.FromContext(ctx); s != nil && v.reason != "login" {
+		next.UserID = s.UserID
+	}
+	id := ""
+	if in == nil {
+		made, err := p.DB.CreateInteraction(ctx, &latchkey.Interaction{ClientID: rq.client.ID, Form: rq.form, Needs: next}, p.browser(c))
+		if err != nil {
+			return err
+		}
+		id = made
+	} else {
+		next.Done, next.NotBefore, id = slices.Clone(in.Needs.Done), in.CreatedAt, in.ID
+		if err := p.DB.SetNeeds(ctx, id, p.browser(c), next); err != nil {
+			return err
+		}
+	}
+	page := pathLogin
+	if v.reason == promptConsent {
+		page = pathConsent
+	}
+	return seeOther(c, page+"?request="+url.QueryEscape(id))
+}
+
+// seeOther sends the browser on within latchkey. 303 makes it a GET, whatever it
+// was before.
+func seeOther(c *gin.Context, address string) error {
+	c.Header("Cache-Control", "no-store")
+	c.Redirect(http.StatusSeeOther, address)
+	return nil
+}

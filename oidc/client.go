@@ -1,0 +1,84 @@
+package oidc
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/ory/fosite"
+
+	"latchkey"
+)
+
+// client shows an application to fosite. It is not an OpenIDConnectClient on
+// purpose: client authentication and request objects are judged by us.
+type client struct {
+	*latchkey.Client
+	redirect string // the one redirect URI of this request, matched by us
+}
+
+func (c *client) GetID() string           { return c.ID }
+func (c *client) GetHashedSecret() []byte { return nil }
+
+// GetRedirectURIs names the matched one only: fosite's own matching is too
+// lenient about loopback addresses.
+func (c *client) GetRedirectURIs() []string {
+	if c.redirect == "" {
+		return nil
+	}
+	return []string{c.redirect}
+}
+func (c *client) GetGrantTypes() fosite.Arguments    { return c.GrantTypes }
+func (c *client) GetResponseTypes() fosite.Arguments { return c.ResponseTypes }
+func (c *client) GetScopes() fosite.Arguments        { return c.Scopes }
+func (c *client) IsPublic() bool                     { return c.Public() }
+func (c *client) GetAudience() fosite.Arguments      { return nil }
+
+// authenticated is fosite's client authentication: ours has happened before.
+func authenticated(ctx context.Context, _ *http.Request, _ url.Values) (fosite.Client, error) {
+	u := unitOf(ctx)
+	if u == nil || u.client == nil {
+		return nil, fosite.ErrInvalidClient
+	}
+	return &client{Client: u.client}, nil
+}
+
+// enabledClient returns an application that may be used, or ErrNotFound.
+func (p *Provider) enabledClient(ctx context.Context, id string) (*latchkey.Client, error) {
+	if !clientID(id) {
+		return nil, latchkey.ErrNotFound
+	}
+	c, err := p.DB.Client(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if !c.Enabled {
+		return nil, latchkey.ErrNotFound
+	}
+	return c, nil
+}
+
+// clientID tells whether s can be a client id at all.
+func clientID(s string) bool {
+	if s == "" || len(s) > 128 {
+		return false
+	}
+	for _, r := range s {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// AllowedOrigin tells whether scripts of an origin may call token, userinfo and
+// revocation (CONTRACT: CORS).
+func (p *Provider) AllowedOrigin(ctx context.Context, origin string) (bool, error) {
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" || u.Path != "" || (u.Scheme != "https" && u.Scheme != "http") {
+		return false, nil
+	}
+	return p.DB.SPAOrigin(ctx, origin)
+}

@@ -1,0 +1,131 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"latchkey"
+)
+
+// credentials are what a request shows to prove which client sent it.
+type credentials struct {
+	method string // of RFC 7591 §2
+	id     string
+	secret string
+	basic  bool // Basic was tried, readable or not
+}
+
+// authenticate tells which enabled client sent the request, and refuses the rest
+// with one and the same answer. Exactly one method is used, and it is the one
+// that the client is registered for.
+func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.Values) (*latchkey.Client, error) {
+	cr, why := readCredentials(r, form)
+	if why != "" {
+		return nil, p.authFailed(ctx, cr, why)
+	}
+	if err := p.Allow(ctx, limitClientAuth, cr.id); err != nil {
+		return nil, err
+	}
+	c, err := p.enabledClient(ctx, cr.id)
+	if errors.Is(err, latchkey.ErrNotFound) {
+		// As much work as for a known one.
+		p.DB.MatchSecret(&latchkey.Client{}, cr.secret)
+		return nil, p.authFailed(ctx, cr, "unknown_client")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if cr.method != c.AuthMethod {
+		return nil, p.authFailed(ctx, cr, "wrong_method")
+	}
+	if c.Public() {
+		return c, nil
+	}
+	secret := p.DB.MatchSecret(c, cr.secret)
+	if secret == nil {
+		return nil, p.authFailed(ctx, cr, "wrong_secret")
+	}
+	p.DB.CountSecret(secret.ID)
+	return c, nil
+}
+
+// readCredentials finds the one method that was used. why is the reason of a
+// refusal; empty means that there is something to check.
+func readCredentials(r *http.Request, form url.Values) (cr credentials, why string) {
+	id, secret, basic, why := readBasic(r)
+	cr = credentials{id: form.Get("client_id"), basic: basic}
+	if why != "" {
+		return cr, why
+	}
+	switch {
+	case form.Has("client_assertion") || form.Has("client_assertion_type"):
+		return cr, "unsupported_method"
+	case basic && form.Has("client_secret"):
+		return cr, "two_methods"
+	case basic && form.Has("client_id") && form.Get("client_id") != id:
+		return cr, "two_clients"
+	case basic:
+		cr.method, cr.id, cr.secret = latchkey.AuthBasic, id, secret
+	case form.Has("client_secret"):
+		cr.method, cr.secret = latchkey.AuthPost, form.Get("client_secret")
+	default:
+		cr.method = latchkey.AuthNone
+	}
+	if cr.id == "" {
+		return cr, "no_client"
+	}
+	return cr, ""
+}
+
+// readBasic reads the Authorization header. Id and secret are form-encoded
+// within it (RFC 6749 §2.3.1).
+func readBasic(r *http.Request) (id, secret string, tried bool, why string) {
+	headers := r.Header.Values("Authorization")
+	if len(headers) == 0 {
+		return "", "", false, ""
+	}
+	scheme, _, _ := strings.Cut(headers[0], " ")
+	tried = strings.EqualFold(scheme, "Basic")
+	if len(headers) > 1 || !tried {
+		return "", "", tried, "unsupported_method"
+	}
+	rawID, rawSecret, ok := r.BasicAuth()
+	id, err := url.QueryUnescape(rawID)
+	secret, err2 := url.QueryUnescape(rawSecret)
+	if !ok || err != nil || err2 != nil || !isText(id) {
+		return "", "", true, "malformed_basic"
+	}
+	return id, secret, true, ""
+}
+
+// authFailed records a failed client authentication and is its answer: the same
+// for an unknown client, a wrong secret and a wrong method.
+func (p *Provider) authFailed(ctx context.Context, cr credentials, why string) error {
+	id := cr.id
+	if !clientID(id) {
+		id = ""
+	}
+	p.Penalize(ctx, limitClientAuth, cr.id)
+	err := p.refused(ctx, latchkey.Event{Kind: latchkey.ClientAuthFailed, ClientID: id, Outcome: latchkey.Failure, Reason: why})
+	if err != nil {
+		return err
+	}
+	return &fault{code: codeInvalidClient, text: "Client authentication failed.", reason: why, basic: cr.basic}
+}
+
+// asClient returns a context in which the client acts, for the events.
+func asClient(ctx context.Context, c *latchkey.Client) context.Context {
+	actor := latchkey.ActorFrom(ctx)
+	if !c.Public() {
+		actor.Kind, actor.ClientID = latchkey.ActorClient, c.ID
+	}
+	return latchkey.WithActor(ctx, actor)
+}
+
+// refused records a refusal before authentication.
+func (p *Provider) refused(ctx context.Context, ev latchkey.Event) error {
+	return p.DB.Record(ctx, ev)
+}

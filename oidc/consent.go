@@ -1,0 +1,149 @@
+package oidc
+
+import (
+	"crypto/subtle"
+	"errors"
+	"net/url"
+	"slices"
+
+	"github.com/gin-gonic/gin"
+
+	"latchkey"
+	"latchkey/session"
+	"latchkey/storage"
+)
+
+// Consent serves GET /consent?request=ID: what an application asks for.
+func (p *Provider) Consent(c *gin.Context) error {
+	ctx := c.Request.Context()
+	in, form, err := p.waiting(c, c.Query("request"))
+	if err != nil {
+		return err
+	}
+	s := session.FromContext(ctx)
+	if s == nil || in.Needs.Reason != promptConsent || in.Needs.UserID != s.UserID {
+		// Only the judgement of the request decides what is next.
+		return seeOther(c, pathAuthorize+"?request="+url.QueryEscape(in.ID))
+	}
+	rq, err := p.gate(ctx, form)
+	if err != nil {
+		return p.refuseRequest(c, rq, in, err)
+	}
+	return p.showConsent(c, rq, s, in)
+}
+
+// Decide serves POST /consent: what the person decided, and Cancel of the pages
+// that a request waits on. Allowing takes the form's own token, good once.
+func (p *Provider) Decide(c *gin.Context) error {
+	ctx := c.Request.Context()
+	form, err := postForm(c.Request)
+	if err == nil {
+		err = single(form)
+	}
+	if err != nil {
+		return latchkey.Refuse(latchkey.ErrInvalid, "malformed_request", "The form could not be read.")
+	}
+	id := form.Get("request")
+	if id == "" {
+		id = c.Query("request")
+	}
+	in, stored, err := p.waiting(c, id)
+	if err != nil {
+		return err
+	}
+	rq, err := p.gate(ctx, stored)
+	if err != nil {
+		return p.refuseRequest(c, rq, in, err)
+	}
+	s := session.FromContext(ctx)
+	if in.Needs.Reason == promptConsent {
+		if !p.ownForm(in, s, form.Get("token")) {
+			return p.foreignForm(c, rq, s)
+		}
+	} else if form.Get("decision") != "deny" {
+		return p.foreignForm(c, rq, s)
+	}
+	switch form.Get("decision") {
+	case "allow":
+		return p.allow(c, rq, s, in)
+	case "deny":
+		return p.deny(c, rq, s, in)
+	}
+	return latchkey.Refuse(latchkey.ErrInvalid, "malformed_request", "Choose Allow or Cancel.")
+}
+
+// ownForm tells whether the token is that of the form shown to this person for
+// this request.
+func (p *Provider) ownForm(in *latchkey.Interaction, s *latchkey.Session, token string) bool {
+	if s == nil || in.Needs.UserID != s.UserID {
+		return false
+	}
+	return subtle.ConstantTimeCompare([]byte(token), []byte(p.DB.ConsentToken(in.ID, s.ID))) == 1
+}
+
+// foreignForm records and refuses a decision that did not come from our form.
+func (p *Provider) foreignForm(c *gin.Context, rq *request, s *latchkey.Session) error {
+	ev := latchkey.Event{Kind: latchkey.ConsentDenied, ClientID: rq.client.ID, Outcome: latchkey.Failure, Reason: "foreign_form"}
+	if s != nil {
+		ev.Subject = s.UserID
+	}
+	if err := p.refused(c.Request.Context(), ev); err != nil {
+		return err
+	}
+	return latchkey.Refuse(latchkey.ErrForbidden, "form_expired", "This form is no longer valid. Go back to the application and start again.")
+}
+
+// allow remembers the consent and answers with a code.
+func (p *Provider) allow(c *gin.Context, rq *request, s *latchkey.Session, in *latchkey.Interaction) error {
+	ctx := c.Request.Context()
+	in.Needs = latchkey.Needs{UserID: s.UserID, NotBefore: in.Needs.NotBefore, Done: append(slices.Clone(in.Needs.Done), promptConsent)}
+	err := p.DB.GrantConsent(ctx, in, p.browser(c), latchkey.Consent{UserID: s.UserID, ClientID: rq.client.ID, Scopes: rq.scopes})
+	if errors.Is(err, latchkey.ErrNotFound) {
+		return p.foreignForm(c, rq, s) // the form was used meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	v, err := needs(rq, s, in)
+	if err != nil {
+		return p.refuseRequest(c, rq, in, err)
+	}
+	if v.reason == "" {
+		code, found, err := p.issueCode(c, rq, in)
+		if err != nil {
+			return p.refuseRequest(c, rq, in, err)
+		}
+		if found == storage.IsIssued {
+			return p.respond(c, rq, url.Values{"code": {code}})
+		}
+	}
+	return seeOther(c, pathAuthorize+"?request="+url.QueryEscape(in.ID))
+}
+
+// deny ends the request; the application gets access_denied.
+func (p *Provider) deny(c *gin.Context, rq *request, s *latchkey.Session, in *latchkey.Interaction) error {
+	ev := latchkey.Event{Kind: latchkey.ConsentDenied, ClientID: rq.client.ID, Outcome: latchkey.Failure, Reason: "denied"}
+	if in.Needs.Reason != promptConsent {
+		ev.Kind, ev.Reason = latchkey.AuthorizationRefused, "cancelled"
+	}
+	if s != nil {
+		ev.Subject = s.UserID
+	}
+	if err := p.use(c.Request.Context(), in, p.browser(c), ev); err != nil {
+		return err
+	}
+	return p.respond(c, rq, errorParams(refuse(codeAccessDenied, "The person refused.")))
+}
+
+// notAllowed is for a person outside of the groups that the application is for:
+// they see which rule, and the way back tells the application.
+func (p *Provider) notAllowed(c *gin.Context, rq *request, in *latchkey.Interaction) error {
+	f := refuse(codeAccessDenied, "The person may not use this application.").because(string(storage.IsNotAllowed))
+	if rq.asks(promptNone) {
+		return p.refuseRequest(c, rq, in, f)
+	}
+	if err := p.endRequest(c, rq, in, f); err != nil {
+		return err
+	}
+	return p.showNotAllowed(c, rq.client, p.target(rq, errorParams(f)))
+}

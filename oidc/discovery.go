@@ -1,0 +1,128 @@
+package oidc
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"latchkey"
+	"latchkey/keys"
+)
+
+// metadata are the members of OpenID Connect Discovery §3, RFC 8414 §2,
+// RP-Initiated Logout §2.1 and RFC 9207 §3: what works, nothing else.
+type metadata struct {
+	Issuer                string   `json:"issuer"`
+	Authorization         string   `json:"authorization_endpoint"`
+	Token                 string   `json:"token_endpoint"`
+	Userinfo              string   `json:"userinfo_endpoint"`
+	JWKS                  string   `json:"jwks_uri"`
+	EndSession            string   `json:"end_session_endpoint"`
+	Introspection         string   `json:"introspection_endpoint"`
+	Revocation            string   `json:"revocation_endpoint"`
+	Scopes                []string `json:"scopes_supported"`
+	ResponseTypes         []string `json:"response_types_supported"`
+	ResponseModes         []string `json:"response_modes_supported"`
+	GrantTypes            []string `json:"grant_types_supported"`
+	ACR                   []string `json:"acr_values_supported"`
+	SubjectTypes          []string `json:"subject_types_supported"`
+	IDTokenAlgs           []string `json:"id_token_signing_alg_values_supported"`
+	TokenAuth             []string `json:"token_endpoint_auth_methods_supported"`
+	IntrospectionAuth     []string `json:"introspection_endpoint_auth_methods_supported"`
+	RevocationAuth        []string `json:"revocation_endpoint_auth_methods_supported"`
+	Claims                []string `json:"claims_supported"`
+	ClaimTypes            []string `json:"claim_types_supported"`
+	Prompts               []string `json:"prompt_values_supported"`
+	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
+	IssuerInResponse      bool     `json:"authorization_response_iss_parameter_supported"`
+	ClaimsParameter       bool     `json:"claims_parameter_supported"`
+	RequestParameter      bool     `json:"request_parameter_supported"`
+	RequestURIParameter   bool     `json:"request_uri_parameter_supported"`
+	RequireRequestURIRegd bool     `json:"require_request_uri_registration"`
+}
+
+// document is an answer that is the same for everybody, rendered once.
+type document struct {
+	body []byte
+	etag string
+}
+
+func (p *Provider) describe() (document, error) {
+	confidential := []string{latchkey.AuthBasic, latchkey.AuthPost}
+	any := append(slices.Clone(confidential), latchkey.AuthNone)
+	body, err := json.Marshal(metadata{
+		Issuer: p.Issuer, Authorization: p.Issuer + pathAuthorize, Token: p.Issuer + pathToken, Userinfo: p.Issuer + pathUserinfo,
+		JWKS: p.Issuer + pathJWKS, EndSession: p.Issuer + pathLogout, Introspection: p.Issuer + pathIntrospect, Revocation: p.Issuer + pathRevoke,
+		Scopes: Scopes(), ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
+		GrantTypes:   []string{latchkey.GrantAuthorizationCode, latchkey.GrantRefreshToken, latchkey.GrantClientCredentials},
+		ACR:          []string{"phr"},
+		SubjectTypes: []string{"public"}, IDTokenAlgs: keys.Algorithms(),
+		TokenAuth: any, IntrospectionAuth: confidential, RevocationAuth: any,
+		Claims: supportedClaims(), ClaimTypes: []string{"normal"},
+		Prompts:          []string{promptNone, promptLogin, promptConsent, promptSelect},
+		ChallengeMethods: []string{"S256"}, IssuerInResponse: true,
+	})
+	if err != nil {
+		return document{}, fmt.Errorf("render discovery: %w", err)
+	}
+	return newDocument(body), nil
+}
+
+func supportedClaims() []string {
+	claims := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash",
+		"name", "preferred_username", "updated_at", "email", "email_verified", "groups"}
+	var further []string
+	for name := range profileClaims() {
+		further = append(further, name)
+	}
+	slices.Sort(further)
+	return append(claims, further...)
+}
+
+func newDocument(body []byte) document {
+	sum := sha256.Sum256(body)
+	return document{body: body, etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
+}
+
+// Discovery serves GET /.well-known/openid-configuration and
+// /.well-known/oauth-authorization-server.
+func (p *Provider) Discovery(c *gin.Context) error {
+	return answerDocument(c, p.discovery, "application/json")
+}
+
+// JWKS serves GET /oauth2/jwks (RFC 7517 §5).
+func (p *Provider) JWKS(c *gin.Context) error {
+	body, etag := p.Keys.JWKS()
+	if body == nil {
+		return fmt.Errorf("%w: the signing keys are not loaded", latchkey.ErrUnavailable)
+	}
+	return answerDocument(c, document{body, etag}, "application/jwk-set+json")
+}
+
+func answerDocument(c *gin.Context, d document, mediaType string) error {
+	c.Header("Cache-Control", "public, max-age=3600")
+	c.Header("ETag", d.etag)
+	if known(c.GetHeader("If-None-Match"), d.etag) {
+		c.Status(http.StatusNotModified)
+		c.Writer.WriteHeaderNow()
+		return nil
+	}
+	c.Data(http.StatusOK, mediaType, d.body)
+	return nil
+}
+
+// known tells whether an If-None-Match names the tag (RFC 9110 §13.1.2).
+func known(header, etag string) bool {
+	for tag := range strings.SplitSeq(header, ",") {
+		if tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/"); tag == etag || tag == "*" {
+			return true
+		}
+	}
+	return false
+}

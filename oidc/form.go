@@ -1,0 +1,58 @@
+package oidc
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// protocolForm reads the body of a POST to a protocol address. Parameters in the
+// address, twice the same one and bytes that are no text are refused before
+// anything looks at them (RFC 6749 §3.2).
+func protocolForm(r *http.Request) (url.Values, error) {
+	if r.Method != http.MethodPost {
+		return nil, &fault{code: codeInvalidRequest, text: "Use POST.", status: http.StatusMethodNotAllowed}
+	}
+	if r.URL.RawQuery != "" {
+		return nil, refuse(codeInvalidRequest, "Send the parameters in the body, none in the address.").because("parameters_in_query")
+	}
+	form, err := postForm(r)
+	if err != nil {
+		return nil, err
+	}
+	return form, single(form)
+}
+
+// postForm is the parsed body; the route's word has limited and checked it.
+func postForm(r *http.Request) (url.Values, error) {
+	if r.PostForm != nil {
+		return r.PostForm, nil
+	}
+	if media := r.Header.Get("Content-Type"); !strings.HasPrefix(media, "application/x-www-form-urlencoded") {
+		return nil, &fault{code: codeInvalidRequest, text: "Send a form.", status: http.StatusUnsupportedMediaType}
+	}
+	if err := r.ParseForm(); err != nil {
+		return nil, &fault{code: codeInvalidRequest, text: "The form could not be read.", cause: err}
+	}
+	return r.PostForm, nil
+}
+
+// single refuses repeated parameters and values that are no text.
+func single(form url.Values) error {
+	for name, values := range form {
+		if len(values) > 1 {
+			return refuse(codeInvalidRequest, "A parameter was sent more than once.").because("repeated_parameter")
+		}
+		if !isText(name) || !isText(values[0]) {
+			return refuse(codeInvalidRequest, "A parameter holds bytes that are no text.").because("malformed_parameter")
+		}
+	}
+	return nil
+}
+
+// isText tells whether s is UTF-8 without NUL, which no column takes.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+// words splits a list of RFC 6749 §3.3.
+func words(s string) []string { return strings.Fields(s) }

@@ -1,0 +1,206 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+
+	"latchkey"
+)
+
+// request is an authorization request that passed the gate: everything that can
+// be judged without knowing who the person is.
+type request struct {
+	client    *latchkey.Client
+	form      url.Values // what is kept while the person is waited for
+	redirect  string     // where the answer goes
+	sent      string     // redirect_uri as sent; empty when none was
+	state     string
+	scopes    []string
+	nonce     string
+	challenge string
+	prompt    []string
+	maxAge    int64 // seconds; -1 = none
+	hinted    string
+	loginHint string
+}
+
+// kept are the parameters that a waiting request needs. Nothing else that was
+// sent is stored.
+func kept() []string {
+	return []string{"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
+		"code_challenge_method", "prompt", "max_age", "login_hint", "acr_values"}
+}
+
+// hintedSubject is how a verified id_token_hint is kept: as its subject. The
+// name cannot come from outside, because only kept parameters are stored.
+const hintedSubject = "hinted_subject"
+
+// doubled finds the parameters that stand in form more than once.
+func doubled(form url.Values) (names []string) {
+	for name, values := range form {
+		if len(values) > 1 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// gate judges an authorization request. A *latchkey.Problem is for a page: the
+// client or the address of the answer cannot be trusted. A *fault goes back to
+// the application, and the returned request says where.
+func (p *Provider) gate(ctx context.Context, form url.Values) (*request, error) {
+	rq, err := p.recipient(ctx, form)
+	if err != nil {
+		return nil, err
+	}
+	for _, judge := range []func(*request, url.Values) error{
+		judgeForm, judgeUnsupported, judgeResponse, judgeScope, judgePKCE, judgePrompt,
+	} {
+		if err := judge(rq, form); err != nil {
+			return rq, err
+		}
+	}
+	if err := p.judgeHint(ctx, rq, form); err != nil {
+		return rq, err
+	}
+	rq.form = url.Values{}
+	for _, name := range kept() {
+		if form.Has(name) {
+			rq.form.Set(name, form.Get(name))
+		}
+	}
+	if rq.hinted != "" {
+		rq.form.Set(hintedSubject, rq.hinted)
+	}
+	return rq, nil
+}
+
+// recipient finds out who asks and where the answer goes, or refuses with a page.
+func (p *Provider) recipient(ctx context.Context, form url.Values) (*request, error) {
+	for _, name := range []string{"client_id", "redirect_uri"} {
+		if v := form[name]; len(v) > 1 || len(v) == 1 && !isText(v[0]) {
+			return nil, p.pageRefusal(ctx, form.Get("client_id"), "repeated_parameter", "invalid_request",
+				"The application sent the parameter "+name+" more than once, or malformed. This is a fault of the application.")
+		}
+	}
+	c, err := p.enabledClient(ctx, form.Get("client_id"))
+	if errors.Is(err, latchkey.ErrNotFound) {
+		return nil, p.pageRefusal(ctx, form.Get("client_id"), "unknown_client", "unknown_client",
+			"The application that sent you here is not known, or has been switched off. Tell its owner.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	rq := &request{client: c, sent: form.Get("redirect_uri"), maxAge: -1}
+	if v := form["state"]; len(v) == 1 && isText(v[0]) {
+		rq.state = v[0]
+	}
+	redirect, ok := matchRedirect(c, rq.sent, form.Has("redirect_uri"))
+	if !ok {
+		return nil, p.pageRefusal(ctx, c.ID, "bad_redirect_uri", "bad_redirect_uri",
+			"The application asked to be answered at an address that is not registered for it. Nothing was sent there. Tell its owner.")
+	}
+	rq.redirect = redirect
+	return rq, nil
+}
+
+// pageRefusal records a refusal that no application hears of.
+func (p *Provider) pageRefusal(ctx context.Context, client, reason, code, message string) error {
+	if err := p.authorizationRefused(ctx, client, reason); err != nil {
+		return err
+	}
+	return &latchkey.Problem{Kind: latchkey.ErrInvalid, Status: 400, Code: code, Message: message}
+}
+
+func judgeForm(_ *request, form url.Values) error {
+	if names := doubled(form); len(names) > 0 && !slices.Equal(names, []string{"resource"}) {
+		return refuse(codeInvalidRequest, "A parameter was sent more than once.").because("repeated_parameter")
+	}
+	for name, values := range form {
+		if !isText(name) || !isText(values[0]) {
+			return refuse(codeInvalidRequest, "A parameter holds bytes that are no text.").because("malformed_parameter")
+		}
+	}
+	return nil
+}
+
+// judgeUnsupported answers what is not built: never by ignoring it.
+func judgeUnsupported(_ *request, form url.Values) error {
+	switch {
+	case form.Has("request"):
+		return refuse(codeRequestNotSupported, "Request objects are not supported.")
+	case form.Has("request_uri"):
+		return refuse(codeURINotSupported, "The parameter request_uri is not supported.")
+	case form.Has("registration"):
+		return refuse(codeRegistrationRefused, "The parameter registration is not supported.")
+	case form.Has("resource"):
+		return refuse(codeInvalidTarget, "Resource indicators are not supported.").because("resource")
+	}
+	return nil
+}
+
+func judgeResponse(rq *request, form url.Values) error {
+	switch responseType := form.Get("response_type"); {
+	case responseType == "":
+		return refuse(codeInvalidRequest, "The parameter response_type is missing.").because("no_response_type")
+	case responseType != "code": // exact case, one value
+		return refuse(codeUnsupportedResponse, "The only response type is code.")
+	case !rq.client.Allows(latchkey.GrantAuthorizationCode) || !slices.Contains(rq.client.ResponseTypes, "code"):
+		return refuse(codeUnauthorizedClient, "The application may not use this response type.").because("response_type_not_allowed")
+	}
+	if form.Has("response_mode") && form.Get("response_mode") != "query" {
+		return refuse(codeInvalidRequest, "The only response mode is query.").because("response_mode")
+	}
+	return nil
+}
+
+// judgeScope refuses known scopes that the application may not ask for. Those
+// that nobody knows are ignored (OpenID Connect Core §3.1.2.1).
+func judgeScope(rq *request, form url.Values) error {
+	for _, s := range words(form.Get("scope")) {
+		switch {
+		case slices.Contains(rq.scopes, s):
+		case slices.Contains(rq.client.Scopes, s):
+			rq.scopes = append(rq.scopes, s)
+		case slices.Contains(Scopes(), s):
+			return refuse(codeInvalidScope, "The application may not ask for one of these scopes.").because("scope_not_allowed")
+		}
+	}
+	if len(rq.scopes) == 0 {
+		return refuse(codeInvalidScope, "No scope was asked for that exists here.").because("no_scope")
+	}
+	if !rq.client.Allows(latchkey.GrantRefreshToken) {
+		// Without the grant type there is nothing that offline_access could give.
+		rq.scopes = slices.DeleteFunc(rq.scopes, func(s string) bool { return s == scopeOffline })
+	}
+	rq.nonce = form.Get("nonce")
+	if len(rq.nonce) > maxNonce {
+		return refuse(codeInvalidRequest, "The nonce is too long.").because("nonce")
+	}
+	return nil
+}
+
+// maxNonce is as long as the column, in bytes.
+const maxNonce = 4096
+
+// judgePKCE checks the challenge by form (RFC 7636 §4.2): S256 gives 43
+// characters. A client whose rules ask for one must send it.
+func judgePKCE(rq *request, form url.Values) error {
+	if !form.Has("code_challenge") && !form.Has("code_challenge_method") {
+		if rq.client.NeedsPKCE() {
+			return refuse(codeInvalidRequest, "A code_challenge is required (PKCE with S256).").because("no_challenge")
+		}
+		return nil
+	}
+	rq.challenge = form.Get("code_challenge")
+	if form.Get("code_challenge_method") != "S256" {
+		return refuse(codeInvalidRequest, "The only code_challenge_method is S256.").because("challenge_method")
+	}
+	if len(rq.challenge) != 43 || strings.ContainsFunc(rq.challenge, func(r rune) bool { return notUnreserved(r) || r == '.' || r == '~' }) {
+		return refuse(codeInvalidRequest, "The code_challenge is malformed.").because("malformed_challenge")
+	}
+	return nil
+}

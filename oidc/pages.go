@@ -1,0 +1,97 @@
+package oidc
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"latchkey"
+	"latchkey/templates"
+)
+
+// show renders a page whole before the first byte leaves.
+func (p *Provider) show(c *gin.Context, status int, page templates.Page) error {
+	var whole bytes.Buffer
+	if err := p.Templates.Render(&whole, page); err != nil {
+		return err
+	}
+	c.Header("Cache-Control", "no-store")
+	c.Header("Referrer-Policy", "no-referrer")
+	c.Data(status, "text/html; charset=utf-8", whole.Bytes())
+	return nil
+}
+
+// showHandOver is the page that leads to an application after a form.
+func (p *Provider) showHandOver(c *gin.Context, cl *latchkey.Client, target string) error {
+	return p.show(c, http.StatusOK, templates.HandOver{URL: target, App: cl.Name})
+}
+
+func (p *Provider) showConsent(c *gin.Context, rq *request, s *latchkey.Session, in *latchkey.Interaction) error {
+	page := templates.Consent{
+		Base: templates.Base{Person: personOf(s)},
+		App:  rq.client.Name, Host: hostOf(rq.redirect), Action: pathConsent,
+		Hidden: []templates.Hidden{{Name: "request", Value: in.ID}, {Name: "token", Value: p.DB.ConsentToken(in.ID, s.ID)}},
+	}
+	page.Read, page.Act, page.Stay = scopeWords(rq.scopes)
+	return p.show(c, http.StatusOK, page)
+}
+
+func personOf(s *latchkey.Session) *templates.Person {
+	name := s.DisplayName
+	if name == "" {
+		name = s.Username
+	}
+	return &templates.Person{Name: name, Detail: s.Username, Admin: s.Role == latchkey.RoleAdmin}
+}
+
+// hostOf is where the answer goes, as people recognise it.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	if u.Scheme != "https" && u.Scheme != "http" {
+		return u.Scheme
+	}
+	return u.Host
+}
+
+// scopeWords says in words what scopes give.
+func scopeWords(scopes []string) (read, act, stay []string) {
+	for _, s := range []struct{ scope, text string }{
+		{scopeOpenID, "That it is you, by a number that means nothing elsewhere"},
+		{scopeProfile, "Your name and username"},
+		{scopeEmail, "Your e-mail address"},
+		{scopeGroups, "The groups you are in"},
+	} {
+		if slices.Contains(scopes, s.scope) {
+			read = append(read, s.text)
+		}
+	}
+	for _, s := range scopes {
+		if !slices.Contains(Scopes(), s) {
+			act = append(act, "Use “"+strings.ReplaceAll(s, "_", " ")+"” for you")
+		}
+	}
+	if slices.Contains(scopes, scopeOffline) {
+		stay = append(stay, "Also when you are away, until you take this back")
+	}
+	return read, act, stay
+}
+
+// showNotAllowed tells a person outside of the allowed groups which rule it is
+// and whom to ask, and leads back with the refusal.
+func (p *Provider) showNotAllowed(c *gin.Context, cl *latchkey.Client, target string) error {
+	return p.show(c, http.StatusForbidden, templates.Error{
+		Code:    "not_allowed",
+		Title:   "You may not use " + cl.Name,
+		Text:    cl.Name + " is open to certain groups only, and you are in none of them.",
+		Advice:  "Ask an administrator to add you to one of its groups, then try again.",
+		Support: latchkey.ActorFrom(c.Request.Context()).RequestID,
+		Back:    target, BackLabel: "Back to " + cl.Name,
+	})
+}

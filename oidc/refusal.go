@@ -1,0 +1,33 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+
+	"latchkey"
+)
+
+// tokenRefused records a refusal at the token endpoint, unless the statement
+// that judged did, and passes it on.
+func (p *Provider) tokenRefused(ctx context.Context, u *unit, err error) error {
+	f := (*fault)(nil)
+	if r := (*recorded)(nil); errors.As(err, &r) || !errors.As(err, &f) {
+		return err
+	}
+	ev := latchkey.Event{Kind: latchkey.TokenRefused, ClientID: u.client.ID, Outcome: latchkey.Failure, Reason: f.why()}
+	if u.redeem != nil {
+		ev.Subject, ev.SessionID, ev.GrantID = u.redeem.Grant.UserID, u.redeem.Grant.SessionID, u.redeem.Grant.ID
+	}
+	if failed := p.refused(ctx, ev); failed != nil {
+		return failed
+	}
+	return err
+}
+
+// authorizationRefused records a refusal of an authorization request.
+func (p *Provider) authorizationRefused(ctx context.Context, clientName, reason string) error {
+	if !clientID(clientName) {
+		clientName = ""
+	}
+	return p.refused(ctx, latchkey.Event{Kind: latchkey.AuthorizationRefused, ClientID: clientName, Outcome: latchkey.Failure, Reason: reason})
+}
