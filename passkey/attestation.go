@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/protocol/webauthncose"
 	"github.com/go-webauthn/webauthn/webauthn"
@@ -51,9 +52,27 @@ func checkUserVerified(flags protocol.AuthenticatorFlags) error {
 	return nil
 }
 
+// checkObject wants the three members of an attestation object (WebAuthn §6.5.4)
+// in exactly their spelling: the library also takes them in another case.
+func checkObject(object []byte) error {
+	var members map[string]cbor.RawMessage
+	if err := cbor.Unmarshal(object, &members); err != nil {
+		return refusal(errMalformed(), "attestation_object", err)
+	}
+	for _, name := range []string{"fmt", "attStmt", "authData"} {
+		if _, ok := members[name]; !ok {
+			return refusal(errMalformed(), "attestation_object", nil)
+		}
+	}
+	return nil
+}
+
 // checkNewCredential refuses what the library lets pass although it could never
 // sign in, or anybody could sign with it.
 func checkNewCredential(parsed *protocol.ParsedCredentialCreationData, offered []protocol.CredentialParameter) error {
+	if err := checkObject(parsed.Raw.AttestationResponse.AttestationObject); err != nil {
+		return err
+	}
 	attested := parsed.Response.AttestationObject.AuthData.AttData
 	if !slices.Equal(parsed.RawID, attested.CredentialID) || len(attested.CredentialID) > maxCredentialID {
 		return refusal(errMalformed(), "credential_id", nil)
@@ -78,14 +97,14 @@ func checkKey(cose []byte, offered []protocol.CredentialParameter) error {
 	if err != nil {
 		return err
 	}
-	var alg int64
+	var kind, alg int64 // the one algorithm of each kind of key, and the key's own
 	switch key := parsed.(type) {
 	case webauthncose.EC2PublicKeyData:
-		alg = key.Algorithm
+		kind, alg = int64(webauthncose.AlgES256), key.Algorithm
 	case webauthncose.OKPPublicKeyData:
-		alg = key.Algorithm
+		kind, alg = int64(webauthncose.AlgEdDSA), key.Algorithm
 	case webauthncose.RSAPublicKeyData:
-		alg = key.Algorithm
+		kind, alg = int64(webauthncose.AlgRS256), key.Algorithm
 		if bits := bitLen(key.Modulus); bits < 2048 || bits > 4096 {
 			return fmt.Errorf("RSA modulus of %d bits", bits)
 		}
@@ -95,8 +114,8 @@ func checkKey(cose []byte, offered []protocol.CredentialParameter) error {
 	default:
 		return errors.New("unknown kind of key")
 	}
-	if !slices.ContainsFunc(offered, func(p protocol.CredentialParameter) bool { return int64(p.Algorithm) == alg }) {
-		return fmt.Errorf("algorithm %d was not offered", alg)
+	if alg != kind || !slices.ContainsFunc(offered, func(p protocol.CredentialParameter) bool { return int64(p.Algorithm) == alg }) {
+		return fmt.Errorf("algorithm %d was not offered or does not fit the key", alg)
 	}
 	return nil
 }
