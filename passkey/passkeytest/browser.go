@@ -65,6 +65,42 @@ func NewBrowserWith(t testing.TB, baseURL string, device *Authenticator) *Browse
 	}
 }
 
+// For returns the same browser, cookies and device included, reporting to
+// another test: to a subtest, or inside a fuzz target.
+func (b *Browser) For(t testing.TB) *Browser {
+	same := *b
+	same.t = t
+	return &same
+}
+
+// Via makes the browser reach its base URL at another address, such as that of
+// a test server behind an https issuer. Host header and cookies stay those of
+// the base URL.
+func (b *Browser) Via(serverURL string) *Browser {
+	b.t.Helper()
+	u, err := url.Parse(serverURL)
+	if err != nil {
+		b.t.Fatalf("server URL: %v", err)
+	}
+	b.HTTP.Transport = via{u}
+	return b
+}
+
+// via sends every request to one server.
+type via struct{ server *url.URL }
+
+// RoundTrip implements http.RoundTripper.
+func (v via) RoundTrip(req *http.Request) (*http.Response, error) {
+	sent := req.Clone(req.Context())
+	sent.Host = req.URL.Host
+	sent.URL.Scheme, sent.URL.Host = v.server.Scheme, v.server.Host
+	res, err := http.DefaultTransport.RoundTrip(sent)
+	if res != nil {
+		res.Request = req // or the jar files the cookies under the server's address
+	}
+	return res, err
+}
+
 // Answer is what the server said. The members of problems and of the
 // ceremonies are decoded; Raw is the whole body.
 type Answer struct {

@@ -2,6 +2,7 @@ package passkeytest_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -36,16 +37,20 @@ func TestTheBrowserRegistersAndKeepsItsCookies(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		switch r.URL.Path {
 		case passkeytest.RegistrationOptionsPath:
-			_ = json.NewDecoder(r.Body).Decode(&first)
+			if err := json.NewDecoder(r.Body).Decode(&first); err != nil {
+				t.Error(err)
+			}
 			http.SetCookie(w, &http.Cookie{Name: "latchkey-pre-1", Value: "here", Path: "/", HttpOnly: true})
-			_, _ = w.Write([]byte(`{"challenge_id":"c1","publicKey":{"rp":{"id":"localhost"},"user":{"id":"AA"},"challenge":"AA","pubKeyCredParams":[{"type":"public-key","alg":-7}]}}`))
+			fmt.Fprint(w, `{"challenge_id":"c1","publicKey":{"rp":{"id":"localhost"},"user":{"id":"AA"},"challenge":"AA","pubKeyCredParams":[{"type":"public-key","alg":-7}]}}`)
 		case passkeytest.RegistrationVerifyPath:
-			_ = json.NewDecoder(r.Body).Decode(&second)
+			if err := json.NewDecoder(r.Body).Decode(&second); err != nil {
+				t.Error(err)
+			}
 			if c, err := r.Cookie("latchkey-pre-1"); err == nil {
 				cookie = c.Value
 			}
 			w.WriteHeader(http.StatusCreated)
-			_, _ = w.Write([]byte(`{"user":{"username":"alice"},"recovery_codes":["A"],"redirect_to":"/account"}`))
+			fmt.Fprint(w, `{"user":{"username":"alice"},"recovery_codes":["A"],"redirect_to":"/account"}`)
 		default:
 			http.Redirect(w, r, "https://elsewhere.example/", http.StatusSeeOther)
 		}
@@ -71,7 +76,7 @@ func TestTheBrowserShowsProblems(t *testing.T) {
 	base := loopback(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusGone)
-		_, _ = w.Write([]byte(`{"status":410,"code":"challenge_expired","title":"Gone"}`))
+		fmt.Fprint(w, `{"status":410,"code":"challenge_expired","title":"Gone"}`)
 	})
 	if got := passkeytest.NewBrowser(t, base).SignIn(""); got.Status != 410 || got.Code != "challenge_expired" {
 		t.Errorf("sign-in answered %d %s, want 410 challenge_expired", got.Status, got.Code)
@@ -82,9 +87,28 @@ func TestADeviceThatDoesNotAnswerIsTold(t *testing.T) {
 	t.Parallel()
 	base := loopback(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"challenge_id":"c","publicKey":{"rpId":"localhost","challenge":"AA"}}`))
+		fmt.Fprint(w, `{"challenge_id":"c","publicKey":{"rpId":"localhost","challenge":"AA"}}`)
 	})
 	if got := passkeytest.NewBrowser(t, base).SignIn(""); got.Status != 0 || !strings.HasPrefix(got.Code, "NotAllowedError") {
 		t.Errorf("sign-in without a passkey answered %d %q", got.Status, got.Code)
+	}
+}
+
+func TestABrowserBehindAnHTTPSIssuer(t *testing.T) {
+	t.Parallel()
+	var host string
+	base := loopback(t, func(w http.ResponseWriter, r *http.Request) {
+		host = r.Host
+		http.SetCookie(w, &http.Cookie{Name: "__Host-latchkey-pre", Value: "here", Path: "/", Secure: true, HttpOnly: true})
+	})
+	b := passkeytest.NewBrowser(t, "https://idp.example").Via(base)
+	if b.Get("/login"); host != "idp.example" {
+		t.Errorf("the server saw host %q, want that of the issuer", host)
+	}
+	if cookies := b.Cookies(); len(cookies) != 1 || cookies[0].Value != "here" {
+		t.Errorf("the browser holds %v, want the Secure cookie", cookies)
+	}
+	if b.Device.RPID != "idp.example" || b.Device.Origin != "https://idp.example" {
+		t.Errorf("the device is at %s and %s", b.Device.RPID, b.Device.Origin)
 	}
 }
