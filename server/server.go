@@ -4,20 +4,25 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 
+	"latchkey/passkey"
+	"latchkey/session"
 	"latchkey/storage"
 )
 
 // Options say what the server is made of.
 type Options struct {
 	Issuer         *url.URL       // required
+	RPID           string         // required: what passkeys are bound to
 	DB             *storage.DB    // required
 	Log            *slog.Logger   // required
+	Version        string         // of the product, for the description of the API
 	TrustedProxies []netip.Prefix // whose X-Forwarded-* are believed; empty = nobody's
 	NoRateLimits   bool           // switches off every 429; caps on sizes and open rows stay
 }
@@ -25,14 +30,24 @@ type Options struct {
 // Server is the whole product behind one listener.
 type Server struct {
 	*edge
-	db     *storage.DB
-	router http.Handler
+	version  string
+	sessions *session.Sessions
+	passkeys *passkey.Service
+	router   http.Handler
 }
 
 // New puts the parts together. It starts nothing; Serve does.
 func New(o Options) (*Server, error) {
-	if o.DB == nil {
-		return nil, errors.New("server: a database is required")
+	if o.DB == nil || o.Issuer == nil {
+		return nil, errors.New("server: a database and an issuer are required")
+	}
+	sessions, err := session.New(session.Options{DB: o.DB, Issuer: o.Issuer.String()})
+	if err != nil {
+		return nil, fmt.Errorf("make sessions: %w", err)
+	}
+	passkeys, err := passkey.New(passkey.Options{DB: o.DB, Sessions: sessions, Issuer: o.Issuer.String(), RPID: o.RPID, Log: o.Log})
+	if err != nil {
+		return nil, fmt.Errorf("make the ceremonies: %w", err)
 	}
 	e, err := newEdge(edgeOptions{
 		Issuer:         o.Issuer,
@@ -44,7 +59,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{edge: e, db: o.DB}
+	s := &Server{edge: e, version: o.Version, sessions: sessions, passkeys: passkeys}
 	s.router = s.routes()
 	return s, nil
 }

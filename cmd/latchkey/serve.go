@@ -44,7 +44,7 @@ func (cmd *serveCmd) Run(ctx context.Context, c *commands) error {
 		}
 		defer db.Close()
 		s, err := server.New(server.Options{
-			Issuer: c.issuer, DB: db, Log: c.log, TrustedProxies: c.proxies, NoRateLimits: c.RateLimits == "off",
+			Issuer: c.issuer, RPID: c.RPID, DB: db, Log: c.log, Version: version, TrustedProxies: c.proxies, NoRateLimits: c.RateLimits == "off",
 		})
 		if err != nil {
 			return err
