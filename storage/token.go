@@ -39,7 +39,7 @@ func (qs *queries) AccessState(ctx context.Context, at Access) (*AccessState, er
 		rows, err := list(ctx, q, `
 			SELECT`+grantColumns+`, CASE
 				WHEN g.client_id <> @client    THEN 'wrong_client'
-				WHEN g.revoked_at IS NOT NULL  THEN 'revoked'`+peopleStand+`
+				WHEN g.revoked_at IS NOT NULL AND g.revoke_reason <> 'session_expired' THEN 'revoked'`+peopleStand+`
 				WHEN g.access_not_before >= @issued THEN 'ended'
 				WHEN EXISTS (SELECT 1 FROM spent s WHERE s.kind = 'access_token' AND s.hash = ANY(@jti)) THEN 'revoked'
 				ELSE 'active' END, u.subject, now(),
