@@ -35,9 +35,10 @@ type commands struct {
 	settings `embed:""`
 	JSON     bool `name:"json" help:"Print one JSON document and nothing else." env:"-"`
 
-	Serve   serveCmd   `cmd:"" help:"Run the provider."`
-	Migrate migrateCmd `cmd:"" help:"Change the database's schema, or show how far it is."`
-	Version versionCmd `cmd:"" help:"Show version, commit, Go and FIPS module."`
+	Serve     serveCmd     `cmd:"" help:"Run the provider."`
+	SetupLink setupLinkCmd `cmd:"" help:"Print a fresh set-up link while no administrator exists."`
+	Migrate   migrateCmd   `cmd:"" help:"Change the database's schema, or show how far it is."`
+	Version   versionCmd   `cmd:"" help:"Show version, commit, Go and FIPS module."`
 
 	stdout, stderr io.Writer
 	log            *slog.Logger

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 
+	"latchkey"
 	"latchkey/migrations"
 	"latchkey/seal"
 	"latchkey/server"
@@ -49,11 +50,34 @@ func (cmd *serveCmd) Run(ctx context.Context, c *commands) error {
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(c.stdout, "latchkey is ready at %s\n", c.Issuer); err != nil {
+		if err := c.announce(ctx, db); err != nil {
 			return err
 		}
 		return s.Serve(ctx, ln, secure)
 	})
+}
+
+// announce prints the set-up link while no administrator exists, then the ready
+// line, the last of the start.
+func (c *commands) announce(ctx context.Context, db *storage.DB) error {
+	done, err := db.HasAdmin(ctx)
+	if err != nil {
+		return err
+	}
+	if !done {
+		link, err := c.setupLink(latchkey.WithActor(ctx, operator()), db)
+		switch {
+		case latchkey.CodeOf(err) == "setup_done": // on another node, just now
+		case err != nil:
+			return err
+		default:
+			if _, err := fmt.Fprintf(c.stdout, "Set-up link (single use, 24 h): %s\n", link.URL); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = fmt.Fprintf(c.stdout, "latchkey is ready at %s\n", c.Issuer)
+	return err
 }
 
 func (c *commands) tlsConfig() (*tls.Config, error) {
