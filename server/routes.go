@@ -13,6 +13,27 @@ func (s *Server) routes() http.Handler {
 	r.GET("/healthz", s.healthz)
 	r.GET("/readyz", s.readyz)
 
+	r.GET("/.well-known/openid-configuration", s.corsAny, s.page(s.provider.Discovery))
+	r.GET("/.well-known/oauth-authorization-server", s.corsAny, s.page(s.provider.Discovery))
+	r.GET("/oauth2/jwks", s.corsAny, s.page(s.provider.JWKS))
+	r.GET("/oauth2/authorize", s.limit(limitAuthorize), s.session, s.page(s.provider.Authorize))
+	r.POST("/oauth2/authorize", s.limit(limitAuthorize), s.form, s.browser, s.page(s.provider.AuthorizePost))
+	r.GET("/consent", s.session, s.page(s.provider.Consent))
+	r.POST("/consent", s.origin, s.form, s.session, s.page(s.provider.Decide))
+	token := s.cors(s.db.SPAOrigin, http.MethodPost)
+	r.POST("/oauth2/token", token, s.form, s.page(s.provider.Token))
+	r.OPTIONS("/oauth2/token", token)
+	userinfo := s.cors(s.db.SPAOrigin, http.MethodGet, http.MethodPost)
+	r.GET("/oauth2/userinfo", userinfo, s.page(s.provider.Userinfo))
+	r.POST("/oauth2/userinfo", userinfo, s.userinfoBody, s.page(s.provider.Userinfo))
+	r.OPTIONS("/oauth2/userinfo", userinfo)
+	r.POST("/oauth2/introspect", s.form, s.page(s.provider.Introspect))
+	r.POST("/oauth2/revoke", token, s.form, s.page(s.provider.Revoke))
+	r.OPTIONS("/oauth2/revoke", token)
+	r.GET("/oauth2/logout", s.session, s.page(s.provider.Logout))
+	r.POST("/oauth2/logout", s.form, s.browser, s.page(s.provider.LogoutPost))
+	r.POST("/logout", s.origin, s.form, s.session, s.page(s.provider.ConfirmLogout))
+
 	a := newAPI(s.edge, r, "latchkey", s.version)
 	created := func(path string) huma.Operation {
 		return huma.Operation{Method: http.MethodPost, Path: path, DefaultStatus: http.StatusCreated}
@@ -30,6 +51,14 @@ func (s *Server) routes() http.Handler {
 // the database.
 func (s *Server) browser(c *gin.Context) {
 	c.Request = c.Request.WithContext(s.sessions.Read(c.Request.Context(), c.Request))
+}
+
+// userinfoBody is form for a POST that brings the token in its body; one that
+// brings it in a header may have no body at all (OpenID Connect Core §5.3.1).
+func (s *Server) userinfoBody(c *gin.Context) {
+	if c.Request.ContentLength != 0 {
+		s.form(c)
+	}
 }
 
 // session is browser, and looks the session of the cookie up. Having none is no

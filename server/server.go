@@ -10,10 +10,14 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync"
 
+	"latchkey/keys"
+	"latchkey/oidc"
 	"latchkey/passkey"
 	"latchkey/session"
 	"latchkey/storage"
+	"latchkey/templates"
 )
 
 // Options say what the server is made of.
@@ -31,8 +35,12 @@ type Options struct {
 type Server struct {
 	*edge
 	version  string
+	db       *storage.DB
+	keys     *keys.Ring
 	sessions *session.Sessions
+	pages    *templates.Templates
 	passkeys *passkey.Service
+	provider *oidc.Provider
 	router   http.Handler
 }
 
@@ -59,10 +67,24 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{edge: e, version: o.Version, sessions: sessions, passkeys: passkeys}
+	s := &Server{edge: e, version: o.Version, db: o.DB, keys: keys.New(keys.Options{DB: o.DB}), sessions: sessions, passkeys: passkeys}
+	if s.pages, err = templates.New(templates.Options{Issuer: o.Issuer.String(), RPID: o.RPID}); err != nil {
+		return nil, fmt.Errorf("read the pages: %w", err)
+	}
+	s.provider, err = oidc.New(oidc.Options{
+		DB: o.DB, Keys: s.keys, Sessions: sessions, Templates: s.pages, Issuer: o.Issuer.String(), Log: o.Log,
+		Allow: e.limits.Allow, Penalize: e.limits.Penalize,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the provider: %w", err)
+	}
 	s.router = s.routes()
 	return s, nil
 }
+
+// Prepare makes the signing keys that are missing. It must have succeeded
+// before the first request is answered.
+func (s *Server) Prepare(ctx context.Context) error { return s.keys.Ensure(ctx) }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.ServeHTTP(w, r) }
@@ -71,5 +93,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.Se
 // under way gets up to ten seconds. secure is nil for plain http.
 func (s *Server) Serve(ctx context.Context, ln net.Listener, secure *tls.Config) error {
 	defer s.close()
-	return s.serve(ctx, ln, secure, s)
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var jobs sync.WaitGroup
+	jobs.Go(func() { s.work(working) })
+	err := s.serve(ctx, ln, secure, s)
+	stop() // after the last request: its counts are written too
+	jobs.Wait()
+	return err
 }

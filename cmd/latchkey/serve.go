@@ -50,6 +50,9 @@ func (cmd *serveCmd) Run(ctx context.Context, c *commands) error {
 		if err != nil {
 			return err
 		}
+		if err := s.Prepare(ctx); err != nil {
+			return err
+		}
 		if err := c.announce(ctx, db); err != nil {
 			return err
 		}

@@ -42,9 +42,14 @@ func Start(t testing.TB, change ...func(*server.Options)) *App {
 	for _, c := range change {
 		c(&o)
 	}
-	if handler, err = server.New(o); err != nil {
+	s, err := server.New(o)
+	if err != nil {
 		t.Fatalf("start the server: %v", err)
 	}
+	if err := s.Prepare(t.Context()); err != nil {
+		t.Fatalf("prepare the server: %v", err)
+	}
+	handler = s
 	return &App{URL: issuer.String(), DatabaseURL: databaseURL, DB: db}
 }
 
