@@ -36,7 +36,11 @@ func (p *Provider) readBearer(ctx context.Context, token string) (*bearer, error
 		return nil, errBearer
 	}
 	grant, issuedAt, ok := readJTI(b.accessClaims.JTI)
-	if !ok || b.Issuer != p.Issuer || !p.DB.Clock().Before(time.Unix(b.Expires, 0)) {
+	// Only an application that speaks for itself has a token without a grant.
+	if !ok || grant == "" && b.Subject != b.accessClaims.ClientID {
+		return nil, errBearer
+	}
+	if b.Issuer != p.Issuer || !p.DB.Clock().Before(time.Unix(b.Expires, 0)) {
 		return nil, errBearer
 	}
 	b.Access = storage.Access{GrantID: grant, ClientID: b.accessClaims.ClientID, JTI: b.accessClaims.JTI, IssuedAt: issuedAt}

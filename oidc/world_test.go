@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -18,6 +20,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"latchkey"
@@ -79,9 +82,7 @@ func newWorld(t *testing.T, change ...func(*oidc.Options)) *world {
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	w.issuer = "http://localhost:" + port
 	w.keys = keys.New(keys.Options{DB: w.db})
-	if err := w.keys.Ensure(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w.shareKeys(t)
 	if w.sessions, err = session.New(session.Options{DB: w.db, Issuer: w.issuer}); err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +106,35 @@ func newWorld(t *testing.T, change ...func(*oidc.Options)) *world {
 	server.Start()
 	t.Cleanup(server.Close)
 	return w
+}
+
+// sharedKeys are the signing keys of all worlds: an RSA key takes a while.
+var sharedKeys struct {
+	sync.Mutex
+	made []latchkey.SigningKey
+}
+
+func (w *world) shareKeys(t *testing.T) {
+	t.Helper()
+	sharedKeys.Lock()
+	defer sharedKeys.Unlock()
+	for _, k := range sharedKeys.made {
+		err := w.db.InTx(t.Context(), func(tx *storage.Tx) error {
+			_, err := tx.AddSigningKey(t.Context(), k, storage.KeyIfMissing)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.keys.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	made, err := w.db.SigningKeys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sharedKeys.made = made
 }
 
 // router registers the handlers as package server does, with the least of its
@@ -174,7 +204,7 @@ func (a *answer) location(t *testing.T) *url.URL {
 			t.Fatalf("the answer leads nowhere: %d %s", a.status, a.body)
 		}
 		address, _, _ = strings.Cut(rest, `"`)
-		address = strings.ReplaceAll(address, "&amp;", "&")
+		address = html.UnescapeString(address)
 	}
 	u, err := url.Parse(address)
 	if err != nil {
@@ -323,7 +353,9 @@ func challenge() string {
 }
 
 // request is a good authorization request; pairs change it, "" leaves out.
-func (a *app) request(pairs ...string) string { return "/oauth2/authorize?" + a.params(pairs...).Encode() }
+func (a *app) request(pairs ...string) string {
+	return "/oauth2/authorize?" + a.params(pairs...).Encode()
+}
 
 func (a *app) params(pairs ...string) url.Values {
 	q := url.Values{
@@ -447,5 +479,37 @@ func wantFault(t *testing.T, got *answer, status int, code string) {
 	}
 	if got.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("Cache-Control is %q", got.header.Get("Cache-Control"))
+	}
+}
+
+func (w *world) withdraw(t *testing.T, userID, clientID string) {
+	t.Helper()
+	err := w.db.InTx(t.Context(), func(tx *storage.Tx) error { return tx.WithdrawConsent(t.Context(), userID, clientID) })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// connect opens the database as a second node and judges access tokens there.
+func connect(t *testing.T, w *world) func(token string) storage.Verdict {
+	t.Helper()
+	db := storagetest.Connect(t, w.url)
+	return func(token string) storage.Verdict {
+		claims := claimsIn(t, token)
+		jti := claims["jti"].(string)
+		raw, err := base64.RawURLEncoding.DecodeString(jti)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := uuid.FromBytes(raw[:16])
+		if err != nil {
+			t.Fatal(err)
+		}
+		issued := time.UnixMicro(int64(binary.BigEndian.Uint64(raw[16:24])))
+		state, err := db.AccessState(t.Context(), storage.Access{GrantID: id.String(), ClientID: claims["client_id"].(string), JTI: jti, IssuedAt: issued})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state.Verdict
 	}
 }
