@@ -5,6 +5,8 @@ var allPages = []Page{
 	Setup{}, Invite{}, Login{}, StepUp{}, Recover{}, RecoveryCodes{},
 	Consent{}, HandOver{}, FormPost{}, Logout{}, SignedOut{}, Error{},
 	AccountPasskeys{}, AccountPasskeyRemove{}, AccountRecovery{}, AccountSessions{}, AccountApps{},
+	AdminClients{}, AdminClientNew{}, AdminClientDone{}, AdminClient{},
+	AdminUsers{}, AdminInvite{}, AdminLink{}, AdminUser{}, AdminGroups{}, AdminGroup{},
 }
 
 // Base is what every page may show.

@@ -93,7 +93,7 @@ func New(o Options) (*Templates, error) {
 // parse makes one set of templates a page: the shared parts and that page's
 // own definitions of title, head and main.
 func (t *Templates) parse() error {
-	shared, err := template.New("").Funcs(t.funcs()).ParseFS(pageFiles, "frame.html", "parts.html")
+	shared, err := template.New("").Funcs(t.funcs()).ParseFS(pageFiles, "frame.html", "parts.html", "parts_admin.html")
 	if err != nil {
 		return fmt.Errorf("parse the shared parts: %w", err)
 	}

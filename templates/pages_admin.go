@@ -1,0 +1,224 @@
+package templates
+
+// Choice is a check box, radio or option with its name.
+type Choice struct {
+	Value  string
+	Chosen bool
+}
+
+// Fact is a name and a value.
+type Fact struct {
+	Name  string
+	Value string
+	Code  bool // in the machine's letters, with a button to copy
+}
+
+// AdminClients is GET /admin/clients.
+type AdminClients struct {
+	Base
+	Items []ClientItem
+	Query string // what was looked for (?q=)
+	Count string // "14 applications", "8 of 14"
+	Next  string // address of the next page; "" = this is the last
+}
+
+// ClientItem is one application of the list.
+type ClientItem struct {
+	ID      string
+	Name    string
+	Host    string // host of its first redirect URI; "" = no sign-in
+	Type    string // "Server web app", "Browser app", "Mobile or desktop app", "Machine"
+	Who     string // "Everyone", "engineering, ops", "No person"
+	Consent bool   // people are asked
+	Enabled bool
+	Created When
+}
+
+// ClientForm is the fields of an application as they were typed. Field names:
+// name, type, redirect_uris and post_logout_redirect_uris (one a line), who
+// (everyone, groups), group (repeated), first_party (yes), scope, version.
+type ClientForm struct {
+	Name                   string
+	Type                   string // web, spa, native, machine
+	RedirectURIs           string // one a line
+	PostLogoutRedirectURIs string // one a line
+	Everyone               bool   // who=everyone, else who=groups
+	Groups                 []Choice
+	FirstParty             bool
+	Scope                  string            // separated by spaces
+	Version                string            // of what was read; comes back with the form
+	Errors                 map[string]string // field name to what is wrong
+}
+
+// AdminClientNew is GET /admin/clients/new, and POST /admin/clients when a
+// field needs another look.
+type AdminClientNew struct {
+	Base
+	Form ClientForm
+}
+
+// AdminClientDone shows a client secret, once, as the answer to the POST that
+// made it: with a new application, or added to one.
+type AdminClientDone struct {
+	Base
+	ID     string
+	Name   string
+	Added  bool   // the secret was added to an existing application
+	Secret string // "" = a public client has none
+	Ends   When   // of the secret; zero = it does not end
+	Scope  string
+	Facts  []Fact // what was chosen
+}
+
+// AdminClient is GET /admin/clients/{id}.
+type AdminClient struct {
+	Base
+	ID      string
+	Lead    string // "grafana.meridian.example · Server web app"
+	Enabled bool
+	Public  bool // has no secrets
+	Secrets []SecretItem
+	Facts   []Fact
+	Form    ClientForm
+}
+
+// SecretItem is one live secret of an application.
+type SecretItem struct {
+	ID       string
+	Prefix   string
+	Made     When
+	LastUsed When
+	Ends     When // zero = it does not end
+	EndsSoon bool
+}
+
+// AdminUsers is GET /admin/users.
+type AdminUsers struct {
+	Base
+	Items   []UserItem
+	Invites []InviteItem
+	Query   string
+	Count   string
+	Next    string
+}
+
+// UserItem is one person of the list.
+type UserItem struct {
+	ID           string
+	Name         string
+	Detail       string // e-mail or username
+	Admin        bool
+	Disabled     bool
+	Groups       string
+	Passkeys     string // "3", "Only 1, no codes"
+	PasskeysWarn bool
+	Created      When
+}
+
+// InviteItem is an invitation that was not used yet.
+type InviteItem struct {
+	Who    string // e-mail or name; "" = open to whoever has the link
+	By     string
+	Groups string
+	Ends   When
+}
+
+// AdminInvite is GET /admin/users/invite. Field names: email, username,
+// display_name, group (repeated), role (user, admin), days.
+type AdminInvite struct {
+	Base
+	Email, Username, DisplayName string
+	Groups                       []Choice
+	Admin                        bool
+	Days                         []Choice
+	Errors                       map[string]string
+}
+
+// AdminLink shows a one-time link, once, as the answer to the POST that made
+// it.
+type AdminLink struct {
+	Base
+	Recovery  bool   // else an invitation
+	For       string // whom it is for; "" = whoever has it
+	URL       string
+	Expires   When
+	Back      string
+	BackLabel string
+}
+
+// AdminUser is GET /admin/users/{id}.
+type AdminUser struct {
+	Base
+	ID        string
+	Name      string
+	Lead      string // "ines · ines@meridian.example"
+	Admin     bool
+	Disabled  bool
+	Self      bool // the administrator's own account: neither role nor state can be changed here
+	Facts     []Fact
+	Groups    []GroupItem
+	Passkeys  []PasskeyItem
+	CodesLeft string // "6 of 8 recovery codes left", "No recovery codes"
+	Sessions  string // "2 sessions", "Not signed in"
+}
+
+// AdminGroups is GET /admin/groups.
+type AdminGroups struct {
+	Base
+	Items []GroupItem
+	Typed string // refused name of a new group
+	Error string // what is wrong with it
+}
+
+// GroupItem is one group.
+type GroupItem struct {
+	ID      string
+	Name    string
+	Members string // "12 people"
+	Created When
+}
+
+// AdminGroup is GET /admin/groups/{id}.
+type AdminGroup struct {
+	Base
+	ID      string
+	Name    string
+	Members []MemberItem
+	Apps    []ClientItem // open to this group
+	Typed   string       // refused person, to be corrected
+	Error   string       // what is wrong with it
+}
+
+// MemberItem is one person of a group.
+type MemberItem struct {
+	UserID string
+	Name   string
+	Detail string
+}
+
+func (AdminClients) view() view { return view{name: "admin-clients", frame: "admin", nav: "clients"} }
+func (AdminClientNew) view() view {
+	return view{name: "admin-client-new", frame: "admin", width: "narrow", nav: "clients"}
+}
+func (AdminClientDone) view() view {
+	return view{name: "admin-client-done", frame: "admin", width: "narrow", nav: "clients"}
+}
+func (AdminClient) view() view {
+	return view{name: "admin-client-detail", frame: "admin", width: "narrow", nav: "clients"}
+}
+func (AdminUsers) view() view { return view{name: "admin-users", frame: "admin", nav: "users"} }
+func (AdminInvite) view() view {
+	return view{name: "admin-invite", frame: "admin", width: "narrow", nav: "users"}
+}
+func (AdminLink) view() view {
+	return view{name: "admin-link", frame: "admin", width: "narrow", nav: "users"}
+}
+func (AdminUser) view() view {
+	return view{name: "admin-user-detail", frame: "admin", width: "narrow", nav: "users"}
+}
+func (AdminGroups) view() view {
+	return view{name: "admin-groups", frame: "admin", width: "narrow", nav: "groups"}
+}
+func (AdminGroup) view() view {
+	return view{name: "admin-group-detail", frame: "admin", width: "narrow", nav: "groups"}
+}
