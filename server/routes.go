@@ -35,13 +35,15 @@ func (s *Server) routes() http.Handler {
 	r.POST("/logout", s.origin, s.form, s.session, s.page(s.provider.ConfirmLogout))
 
 	a := newAPI(s.edge, r, "latchkey", s.version)
-	created := func(path string) huma.Operation {
-		return huma.Operation{Method: http.MethodPost, Path: path, DefaultStatus: http.StatusCreated}
+	// No person types these bodies: the ceremonies judge them themselves, and
+	// answer malformed_request instead of a list of fields.
+	ceremony := func(path string, status int) huma.Operation {
+		return huma.Operation{Method: http.MethodPost, Path: "/api/v1/webauthn/" + path, DefaultStatus: status, SkipValidateBody: true}
 	}
-	call(a, "POST", "/api/v1/webauthn/registration/options", s.passkeys.RegistrationOptions, s.origin, s.limit(limitCeremony), s.json, s.session)
-	operation(a, created("/api/v1/webauthn/registration/verify"), s.passkeys.VerifyRegistration, s.origin, s.limit(limitVerification), s.json, s.session)
-	call(a, "POST", "/api/v1/webauthn/authentication/options", s.passkeys.AuthenticationOptions, s.origin, s.limit(limitCeremony), s.json, s.session)
-	call(a, "POST", "/api/v1/webauthn/authentication/verify", s.passkeys.VerifyAuthentication, s.origin, s.limit(limitVerification), s.json, s.session)
+	operation(a, ceremony("registration/options", http.StatusOK), s.passkeys.RegistrationOptions, s.origin, s.limit(limitCeremony), s.json, s.session)
+	operation(a, ceremony("registration/verify", http.StatusCreated), s.passkeys.VerifyRegistration, s.origin, s.limit(limitVerification), s.json, s.session)
+	operation(a, ceremony("authentication/options", http.StatusOK), s.passkeys.AuthenticationOptions, s.origin, s.limit(limitCeremony), s.json, s.session)
+	operation(a, ceremony("authentication/verify", http.StatusOK), s.passkeys.VerifyAuthentication, s.origin, s.limit(limitVerification), s.json, s.session)
 	call(a, "POST", "/api/v1/recovery/redeem", s.passkeys.Redeem, s.origin, s.limit(limitRecovery), s.json, s.browser)
 	call(a, "POST", "/api/v1/session/logout", s.passkeys.Logout, s.origin, s.json, s.session)
 	return s.handler(r)

@@ -1,0 +1,105 @@
+package passkey_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"latchkey/passkey/passkeytest"
+)
+
+// TestVerifyRefusesWhatIsNoRequest is attack 72, on both verify addresses: none
+// of these reaches the ceremony, so the challenge is still good afterwards.
+func TestVerifyRefusesWhatIsNoRequest(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000)
+	for _, c := range []struct {
+		name   string
+		body   string
+		kind   string
+		status int
+		code   string
+	}{
+		{"more than 64 KiB", `{"challenge_id":"` + strings.Repeat("a", 65<<10) + `"}`, "application/json", 413, "body_too_large"},
+		{"JSON of great depth", `{"challenge_id":"x","credential":` + deep + `}`, "application/json", 400, "malformed_request"},
+		{"a form", "challenge_id=x", "application/x-www-form-urlencoded", 415, "unsupported_media_type"},
+		{"plain text", `{"challenge_id":"x","credential":{}}`, "text/plain", 415, "unsupported_media_type"},
+		{"no content type", `{"challenge_id":"x","credential":{}}`, "", 415, "unsupported_media_type"},
+		{"nothing", "", "application/json", 400, "malformed_request"},
+		{"no JSON", "challenge_id", "application/json", 400, "malformed_request"},
+		{"null", "null", "application/json", 400, "malformed_request"},
+		{"a list", "[]", "application/json", 400, "malformed_request"},
+		{"no members", "{}", "application/json", 400, "malformed_request"},
+		{"no credential", `{"challenge_id":"x"}`, "application/json", 400, "malformed_request"},
+		{"no challenge", `{"credential":{}}`, "application/json", 400, "malformed_request"},
+		{"a credential of null", `{"challenge_id":"x","credential":null}`, "application/json", 400, "malformed_request"},
+		{"a challenge of null", `{"challenge_id":null,"credential":{}}`, "application/json", 400, "malformed_request"},
+		{"a number for the challenge", `{"challenge_id":1,"credential":{}}`, "application/json", 400, "malformed_request"},
+		{"a string for the credential", `{"challenge_id":"x","credential":"y"}`, "application/json", 400, "malformed_request"},
+		{"a list for the credential", `{"challenge_id":"x","credential":[]}`, "application/json", 400, "malformed_request"},
+		{"JSON after the JSON", `{"challenge_id":"x","credential":{}}{}`, "application/json", 400, "malformed_request"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := start(t)
+			b, options := w.registering(t, "add")
+			login := b.AuthenticationOptions("login", "")
+			before := w.snapshot(t)
+			b.Header = http.Header{"Content-Type": {c.kind}}
+			if c.kind == "" {
+				b.Header = http.Header{"Content-Type": nil}
+			}
+			for _, path := range []string{passkeytest.RegistrationVerifyPath, passkeytest.AuthenticationVerifyPath} {
+				got := b.Post(path, c.body)
+				if got.Status != c.status || got.Code != c.code {
+					t.Errorf("POST %s answered %d %s, want %d %s: %.300s", path, got.Status, got.Code, c.status, c.code, got.Raw)
+				}
+			}
+			w.wantUnchanged(t, before)
+			b.Header = nil
+			wantStatus(t, b.VerifyRegistration(options.ChallengeID, create(t, b.Device, options), nil), 201)
+			wantStatus(t, b.VerifyAuthentication(login.ChallengeID, get(t, b.Device, login)), 200)
+		})
+	}
+}
+
+// TestAnotherSiteCannotDriveTheCeremonies: a page elsewhere makes the victim's
+// browser post here, with its cookies.
+func TestAnotherSiteCannotDriveTheCeremonies(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		header http.Header
+		status int
+	}{
+		{"from another site", http.Header{"Sec-Fetch-Site": {"cross-site"}}, 403},
+		{"from a sibling domain", http.Header{"Sec-Fetch-Site": {"same-site"}}, 403},
+		{"from an old browser at another origin", http.Header{"Origin": {"https://evil.example"}}, 403},
+		{"from our own page", http.Header{"Sec-Fetch-Site": {"same-origin"}}, 200},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := start(t)
+			b := w.admin(t)
+			b.Header = c.header
+			got := b.AuthenticationOptions("reauth", "")
+			if got.Status != c.status || (c.status == 403 && got.Code != "cross_origin_request") {
+				t.Errorf("options answered %d %s, want %d", got.Status, got.Code, c.status)
+			}
+		})
+	}
+}
+
+// TestCeremoniesAreNeverCached: challenges and people are in the answers.
+func TestCeremoniesAreNeverCached(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	b := w.browser(t, w.admin(t).Device)
+	options := b.AuthenticationOptions("login", "")
+	done := b.VerifyAuthentication(options.ChallengeID, get(t, b.Device, options))
+	for _, a := range []*passkeytest.Answer{options, done, b.SignIn("nonsense")} {
+		if got := a.Header.Get("Cache-Control"); !strings.Contains(got, "no-store") {
+			t.Errorf("an answer %d has Cache-Control %q, want no-store", a.Status, got)
+		}
+	}
+}
