@@ -65,7 +65,10 @@ func TestARecoveryCodeIsRefused(t *testing.T) {
 		name string
 		bend func(db *testDB, name, code string) (string, string)
 	}{
-		{"used", func(db *testDB, name, code string) (string, string) { _, _ = redeem(t, db, name, code); return name, code }},
+		{"used", func(db *testDB, name, code string) (string, string) {
+			_, _ = redeem(t, db, name, code)
+			return name, code
+		}},
 		{"another person's", func(_ *testDB, _, code string) (string, string) { return "bob", code }},
 		{"of nobody", func(_ *testDB, _, code string) (string, string) { return "nobody", code }},
 		{"without a name", func(_ *testDB, _, code string) (string, string) { return "", code }},

@@ -17,7 +17,11 @@ var (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	c := &commands{stdout: os.Stdout, stderr: os.Stderr}
+	if os.Geteuid() == 0 {
+		c.drop = becomeSystemUser
+	}
+	code := execute(ctx, c, os.Args[1:])
 	stop()
 	os.Exit(code)
 }

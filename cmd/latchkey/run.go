@@ -17,6 +17,7 @@ import (
 	"latchkey/seal"
 	"latchkey/server"
 	"latchkey/storage"
+	"latchkey/storage/embedpg"
 )
 
 // Exit codes, the same for every command.
@@ -42,14 +43,19 @@ type commands struct {
 
 	stdout, stderr io.Writer
 	log            *slog.Logger
+	drop           func(dataDir string) error // gives up root; nil = stay who we are
 }
 
 // usageError is a command line or setting that is wrong.
 type usageError struct{ error }
 
-// run is the program: it returns the exit code.
+// run is the program as whoever runs it: it returns the exit code.
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int {
-	c := &commands{stdout: stdout, stderr: stderr}
+	return execute(ctx, &commands{stdout: stdout, stderr: stderr}, arguments)
+}
+
+func execute(ctx context.Context, c *commands, arguments []string) int {
+	stdout, stderr := c.stdout, c.stderr
 	code := exitDone
 	done := false
 	parser, err := kong.New(c,
@@ -147,9 +153,11 @@ func exitCode(err error) (code int, name string) {
 		code, name = exitUsage, "usage"
 	case is(seal.ErrMissing, seal.ErrRefused, seal.ErrMismatch, latchkey.ErrSealMismatch):
 		code, name = exitKeys, "keys_refused"
-	case is(latchkey.ErrUnavailable):
+	case is(embedpg.ErrDataDir):
+		code, name = exitUsage, "data_dir"
+	case is(latchkey.ErrUnavailable, embedpg.ErrInUse, embedpg.ErrUnavailable, embedpg.ErrNoBinaries):
 		code, name = exitUnreachable, "unavailable"
-	case is(migrations.ErrNewer, storage.ErrForeignVersion):
+	case is(migrations.ErrNewer, storage.ErrForeignVersion, embedpg.ErrForeignVersion):
 		code, name = exitRefused, "foreign_version"
 	case is(latchkey.ErrForbidden, latchkey.ErrConflict):
 		code, name = exitRefused, "refused"

@@ -33,7 +33,7 @@ func (cmd *serveCmd) Run(ctx context.Context, c *commands) error {
 		return usageError{wrong("listen", err.Error(), "127.0.0.1:8080")}
 	}
 	defer ln.Close()
-	return c.withCluster(ctx, func(url string) error {
+	return c.serveCluster(ctx, func(ctx context.Context, url string) error {
 		if !cmd.NoMigrate {
 			if _, err := migrations.Up(ctx, c.ownerURL(url)); err != nil {
 				return err
@@ -148,12 +148,4 @@ func (c *commands) keys(ctx context.Context, url string) (*seal.Keys, error) {
 		c.log.Info("made the key file: keep a copy of it in a safe place", "file", c.KeyFile)
 	}
 	return keys, err
-}
-
-// withCluster runs f with the connection string of the database.
-func (c *commands) withCluster(_ context.Context, f func(url string) error) error {
-	if c.DatabaseURL == "" {
-		return usageError{wrong("database-url", "is not set", "postgres://latchkey@db.example.com/latchkey")}
-	}
-	return f(c.DatabaseURL)
 }

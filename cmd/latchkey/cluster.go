@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"latchkey/storage/embedpg"
+)
+
+// stopCluster bounds how long serve waits for its database to end.
+const stopCluster = 20 * time.Second
+
+// becomeSystemUser turns root into the system user latchkey, which then owns
+// the whole data dir.
+func becomeSystemUser(dataDir string) error {
+	u, err := embedpg.SystemUser()
+	if err != nil {
+		return err
+	}
+	return embedpg.Become(u, dataDir)
+}
+
+func (c *commands) giveUpRoot() error {
+	if c.drop == nil {
+		return nil
+	}
+	return c.drop(c.DataDir)
+}
+
+// withCluster runs f with the connection string of the database: the one that
+// was given, or the private one of the data dir, started for the moment when
+// none runs.
+func (c *commands) withCluster(ctx context.Context, f func(url string) error) error {
+	if err := c.giveUpRoot(); err != nil {
+		return err
+	}
+	if c.DatabaseURL != "" {
+		return f(c.DatabaseURL)
+	}
+	url, release, err := embedpg.Attach(ctx, embedpg.Options{DataDir: c.DataDir, Log: c.log})
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(url), release())
+}
+
+// serveCluster runs f with the database for as long as serve lives. The private
+// one is started, kept running and stopped; when it cannot be kept running, the
+// context of f ends and the error says why.
+func (c *commands) serveCluster(ctx context.Context, f func(ctx context.Context, url string) error) error {
+	if err := c.giveUpRoot(); err != nil {
+		return err
+	}
+	if c.DatabaseURL != "" {
+		return f(ctx, c.DatabaseURL)
+	}
+	cluster, err := embedpg.Start(ctx, embedpg.Options{DataDir: c.DataDir, Log: c.log})
+	if err != nil {
+		return err
+	}
+	running, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-cluster.Failed():
+			cancel()
+		case <-running.Done():
+		}
+	}()
+	err = f(running, cluster.URL())
+	select {
+	case <-cluster.Failed():
+		err = errors.Join(embedpg.ErrUnavailable, cluster.Err(), err)
+	default:
+	}
+	stopping, done := context.WithTimeout(context.WithoutCancel(ctx), stopCluster)
+	defer done()
+	return errors.Join(err, cluster.Stop(stopping))
+}
