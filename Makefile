@@ -38,6 +38,10 @@ bench: ## Run the benchmarks
 	@.ci/install postgres
 	go test -run '^$$' -bench . -benchmem ./...
 
+gallery: ## Draw every page with sample data into gallery/
+	@.ci/install chromium
+	LATCHKEY_GALLERY=$(CURDIR)/gallery go test -count=1 -timeout 10m -run TestPagesInABrowser ./templates
+
 mutations: ## Take out one check at a time and demand that the tests notice
 	@.ci/install postgres
 	testdata/mutations/run

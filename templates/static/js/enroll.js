@@ -3,7 +3,7 @@
 // address at once and kept in this tab until it was used.
 import { post } from './api.js'
 import { obstacle } from './webauthn.js'
-import { register, takeToken } from './register.js'
+import { forgetToken, register, takeToken } from './register.js'
 import { note, once, show } from './page.js'
 
 const place = document.getElementById('enroll')
@@ -29,7 +29,9 @@ async function look(token) {
     if (publicKey.user.displayName !== publicKey.user.name) form.elements.display_name.value ||= publicKey.user.displayName
     return null
   } catch (failure) {
-    return ['token_expired', 'invalid_token', 'setup_done'].includes(failure.code) ? failure : null
+    if (!['token_expired', 'invalid_token', 'setup_done'].includes(failure.code)) return null
+    forgetToken(purpose)
+    return failure
   }
 }
 

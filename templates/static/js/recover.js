@@ -2,7 +2,7 @@
 // passkey.
 import { Failure, post } from './api.js'
 import { obstacle } from './webauthn.js'
-import { register, takeToken } from './register.js'
+import { forgetToken, register, takeToken } from './register.js'
 import { go, hush, note, once, say, show } from './page.js'
 
 const place = document.getElementById('enroll')
@@ -41,7 +41,7 @@ function withLink(token) {
     try {
       if (!redeemed) await redeem({ token }, 'recovery_link_failed')
       redeemed = true
-      sessionStorage.removeItem('latchkey-recover')
+      forgetToken('recover')
     } catch (failure) {
       show(failure)
       return

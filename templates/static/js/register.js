@@ -14,6 +14,11 @@ export function takeToken(purpose) {
   return token
 }
 
+/** forgetToken is for one that was used or does not work. */
+export function forgetToken(purpose) {
+  sessionStorage.removeItem(`latchkey-${purpose}`)
+}
+
 /** ceremony makes a passkey and gives the server's answer. */
 export async function ceremony(body) {
   for (let tries = 1; ; tries++) {
@@ -37,7 +42,7 @@ export async function register(body) {
   hush()
   try {
     const answer = await ceremony(body)
-    sessionStorage.removeItem(`latchkey-${body.purpose}`)
+    forgetToken(body.purpose)
     if (!answer.recovery_codes?.length) {
       say(note('added'))
       go(answer.redirect_to)

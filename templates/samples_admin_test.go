@@ -1,0 +1,93 @@
+package templates_test
+
+import (
+	"time"
+
+	"latchkey/templates"
+)
+
+func adminSamples() []sample {
+	groups := []templates.Choice{{Value: "engineering", Chosen: true}, {Value: "ops"}, {Value: "sales"}}
+	form := templates.ClientForm{
+		Name: "Grafana", Type: "web", RedirectURIs: "https://grafana.meridian.example/login/generic_oauth", PostLogoutRedirectURIs: "https://grafana.meridian.example/",
+		Groups: groups, FirstParty: true, Scope: "openid profile email groups offline_access", Version: "3",
+	}
+	wrong := form
+	wrong.Name, wrong.RedirectURIs, wrong.Groups = "", "http://grafana.meridian.example/login", nil
+	wrong.Errors = map[string]string{"name": "Enter a name", "redirect_uris": "http is allowed for localhost only; use https", "group": "Choose at least one group, or open it to everyone"}
+	facts := []templates.Fact{{Name: "Client ID", Value: "grafana-7k2m", Code: true}, {Name: "Issuer", Value: "https://id.meridian.example", Code: true}, {Name: "Type", Value: "Server web app"}, {Name: "Connected", Value: "4 March 2026"}}
+	secrets := []templates.SecretItem{
+		{ID: "k1", Prefix: "lks_9Qx", Made: ago(359 * day), LastUsed: ago(4 * time.Minute), Ends: templates.At(now.Add(6*day), now), EndsSoon: true},
+		{ID: "k2", Prefix: "lks_T4v", Made: ago(time.Minute), LastUsed: templates.At(time.Time{}, now), Ends: templates.At(time.Time{}, now)},
+	}
+	clients := []templates.ClientItem{
+		{ID: "wiki", Name: "Wiki", Host: "wiki.meridian.example", Type: "Server web app", Who: "Everyone", Enabled: true, Created: ago(264 * day)},
+		{ID: "grafana", Name: "Grafana", Host: "grafana.meridian.example", Type: "Server web app", Who: "engineering", Enabled: true, Created: ago(30 * day)},
+		{ID: "fn", Name: "Field Notes", Host: "fieldnotes.example", Type: "Browser app", Who: "Everyone", Consent: true, Enabled: true, Created: ago(9 * time.Hour)},
+		{ID: "nb", Name: "Nightly backup", Type: "Machine", Who: "No person", Enabled: true, Created: ago(3 * day)},
+		{ID: "crm", Name: "Old CRM", Host: "crm.meridian.example", Type: "Server web app", Who: "sales", Created: ago(500 * day)},
+		{ID: "long", Name: longName, Host: longHost, Type: "Mobile or desktop app", Who: longName, Enabled: true, Created: ago(day)},
+	}
+	detail := templates.AdminClient{Base: saying(person(true), "Settings saved."), ID: "grafana-7k2m", Lead: "grafana.meridian.example · Server web app", Enabled: true, Secrets: secrets, Facts: facts, Form: form}
+	public := detail
+	public.Public, public.Secrets, public.Enabled, public.Base = true, nil, false, person(true)
+	stale := detail
+	stale.Base, stale.Form, stale.Secrets = failing(person(true), "conflict"), wrong, nil
+	done := templates.AdminClientDone{Base: person(true), ID: "grafana-7k2m", Name: "Grafana", Secret: "lks_9QxT4vN2mKc7RzBw8HfYpL3sJd6UaEgX", Scope: "openid profile email groups", Facts: []templates.Fact{
+		{Name: "Sign-in", Value: "Code flow"}, {Name: "Consent", Value: "Not asked, it is your own application"}, {Name: "Who may sign in", Value: "engineering"},
+	}}
+	added := done
+	added.Added, added.Facts, added.Ends = true, nil, templates.At(now.Add(365*day), now)
+	open := done
+	open.Secret = ""
+	return append(peopleSamples(groups), []sample{
+		{"admin-clients", templates.AdminClients{Base: person(true), Items: clients, Count: "6 of 14", Next: "?cursor=abc"}, ""},
+		{"admin-clients-empty", templates.AdminClients{Base: person(true)}, ""},
+		{"admin-clients-none", templates.AdminClients{Base: person(true), Query: "grifana", Count: "0 of 14"}, ""},
+		{"admin-client-new", templates.AdminClientNew{Base: person(true), Form: templates.ClientForm{Groups: groups}}, ""},
+		{"admin-client-new-error", templates.AdminClientNew{Base: failing(person(true), "validation_failed"), Form: wrong}, ""},
+		{"admin-client-done", done, ""},
+		{"admin-client-done-added", added, ""},
+		{"admin-client-done-public", open, ""},
+		{"admin-client-detail", detail, ""},
+		{"admin-client-detail-public", public, ""},
+		{"admin-client-detail-error", stale, ""},
+		{"admin-groups", templates.AdminGroups{Base: person(true), Items: []templates.GroupItem{{ID: "g1", Name: "engineering", Members: "12 people", Created: ago(264 * day)}, {ID: "g2", Name: longName, Members: "1 person", Created: ago(day)}}, Typed: "sales team", Error: "There is a group of that name"}, ""},
+		{"admin-groups-empty", templates.AdminGroups{Base: person(true)}, ""},
+		{"admin-group-detail", templates.AdminGroup{Base: person(true), ID: "g1", Name: "engineering", Members: []templates.MemberItem{{UserID: "u1", Name: "Ines Halvorsen", Detail: "ines@meridian.example"}, {UserID: "u2", Name: longName, Detail: longHost}}, Apps: clients[1:2]}, ""},
+		{"admin-group-detail-empty", templates.AdminGroup{Base: person(true), ID: "g1", Name: longName, Typed: "nobody", Error: "There is no such person"}, ""},
+	}...)
+}
+
+func peopleSamples(groups []templates.Choice) []sample {
+	users := []templates.UserItem{
+		{ID: "u1", Name: "Ines Halvorsen", Detail: "ines@meridian.example", Admin: true, Groups: "engineering", Passkeys: "3", Created: ago(264 * day)},
+		{ID: "u2", Name: "Tomás Rey", Detail: "tomas@meridian.example", Groups: "engineering", Passkeys: "2", Created: ago(200 * day)},
+		{ID: "u3", Name: "Jonas Weiss", Detail: "jonas@meridian.example", Passkeys: "Only 1, no codes", PasskeysWarn: true, Created: ago(5 * time.Hour)},
+		{ID: "u4", Name: "Marek Sobol", Detail: "marek@meridian.example", Disabled: true, Groups: "sales", Passkeys: "2", Created: ago(400 * day)},
+		{ID: "u5", Name: longName, Detail: "x@" + longHost, Groups: longName, Passkeys: "1", Created: ago(day)},
+	}
+	user := templates.AdminUser{
+		Base: person(true), ID: "u2", Name: "Tomás Rey", Lead: "tomas · tomas@meridian.example",
+		Facts:  []templates.Fact{{Name: "Username", Value: "tomas"}, {Name: "E-mail", Value: "tomas@meridian.example, verified"}, {Name: "Subject", Value: "4kq0b2m9v7xw1r8t", Code: true}, {Name: "Since", Value: "7 May 2026"}},
+		Groups: []templates.GroupItem{{ID: "g1", Name: "engineering"}, {ID: "g2", Name: "ops"}},
+		Passkeys: []templates.PasskeyItem{
+			{Name: "Pixel 9", Kind: "phone", Provider: "Google Password Manager", Synced: true, Created: ago(196 * day), LastUsed: ago(14 * time.Hour)},
+			{Name: "Key", Kind: "usb", Created: ago(196 * day), LastUsed: templates.At(time.Time{}, now)},
+		},
+		CodesLeft: "6 of 8 recovery codes left", Sessions: "2 sessions",
+	}
+	disabled := user
+	disabled.Disabled, disabled.Passkeys, disabled.Groups, disabled.CodesLeft, disabled.Sessions = true, nil, nil, "No recovery codes", "Not signed in"
+	days := []templates.Choice{{Value: "1"}, {Value: "7", Chosen: true}, {Value: "30"}}
+	return []sample{
+		{"admin-users", templates.AdminUsers{Base: person(true), Items: users, Count: "6 of 412", Next: "?cursor=abc", Invites: []templates.InviteItem{{Who: "noor@partner.example", By: "Ines", Groups: "partners", Ends: templates.At(now.Add(5*day), now)}}}, ""},
+		{"admin-users-none", templates.AdminUsers{Base: person(true), Query: "nobody", Count: "0 of 412"}, ""},
+		{"admin-invite", templates.AdminInvite{Base: person(true), Groups: groups, Days: days}, ""},
+		{"admin-invite-error", templates.AdminInvite{Base: failing(person(true), "validation_failed"), Email: "noor@partner", Days: days, Errors: map[string]string{"email": "Enter an e-mail address like name@example.com"}}, ""},
+		{"admin-link", templates.AdminLink{Base: person(true), For: "noor@partner.example", URL: "https://id.meridian.example/invite#token=lkl_9QxT4vN2mKc7RzBw8HfYpL3sJd6UaEgX9QxT4vN2mKc", Expires: templates.At(now.Add(7*day), now), Back: "/admin/users", BackLabel: "People"}, ""},
+		{"admin-link-recovery", templates.AdminLink{Base: person(true), Recovery: true, For: "Tomás Rey", URL: "https://id.meridian.example/recover#token=lkl_9QxT4vN2mKc7RzBw8HfYpL3sJd6UaEgX", Expires: templates.At(now.Add(time.Hour), now), Back: "/admin/users/u2", BackLabel: "Tomás Rey"}, ""},
+		{"admin-user-detail", user, ""},
+		{"admin-user-detail-disabled", disabled, ""},
+	}
+}
