@@ -143,6 +143,7 @@ func (t *Templates) funcs() template.FuncMap {
 		"note":     t.words.note,
 		"initials": initials,
 		"away":     away,
+		"back":     back,
 		"dict":     dict,
 	}
 }
@@ -174,6 +175,20 @@ func away(address string) (template.URL, error) {
 		return "", fmt.Errorf("lead away: the scheme %q is refused", u.Scheme)
 	}
 	return template.URL(address), nil //nolint:gosec // the scheme was judged above
+}
+
+// back is a link to a page of this site or, judged by away, to an application.
+// What may not be a link leads to the start, since the page around it is an
+// answer that has to be shown.
+func back(address string) template.URL {
+	if strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "//") && !strings.Contains(address, `\`) {
+		return template.URL(address) //nolint:gosec // a path of this site
+	}
+	checked, err := away(address)
+	if err != nil {
+		return "/"
+	}
+	return checked
 }
 
 // initials are the one or two letters that stand for a person or application.

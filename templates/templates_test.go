@@ -76,6 +76,23 @@ func TestHandOverLeadsToTheApplication(t *testing.T) {
 	}
 }
 
+func TestErrorLeadsBackToTheApplication(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"/account":                            `href="/account"`,
+		"com.example.app:/cb?error=a&state=b": `href="com.example.app:/cb?error=a&amp;state=b"`,
+		"https://wiki.example/cb?error=a":     `href="https://wiki.example/cb?error=a"`,
+		"javascript:alert(1)":                 `href="/"`,
+		"//elsewhere.example/":                `href="/"`,
+		`/\elsewhere.example/`:                `href="/"`,
+	} {
+		page := render(t, templates.Error{Code: "not_allowed", Back: address})
+		if !strings.Contains(page, `<a class="btn" `+want) {
+			t.Errorf("Back %q: no link %s in\n%s", address, want, page)
+		}
+	}
+}
+
 func TestWhatComesFromOutsideIsEscaped(t *testing.T) {
 	t.Parallel()
 	const evil = `"><script>alert(1)</script>`
