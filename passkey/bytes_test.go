@@ -47,7 +47,7 @@ func TestAnyByteOfASignInCounts(t *testing.T) {
 func TestAnyByteOfARegistrationCounts(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	b, options := w.registering(t, "add")
+	b, _ := w.registering(t, "add")
 	b.Device.Algorithm, b.Device.Attestation = passkeytest.ES256, passkeytest.AttestSelf
 	before := w.snapshot(t)
 	for name, part := range map[string]func(*passkeytest.Wire) []byte{
@@ -56,7 +56,7 @@ func TestAnyByteOfARegistrationCounts(t *testing.T) {
 	} {
 		length := 1
 		for i := 0; i < length; i++ {
-			options = b.RegistrationOptions("add", "", nil)
+			options := b.RegistrationOptions("add", "", nil)
 			wantStatus(t, options, 200)
 			b.Device.Bend.Wire = func(v *passkeytest.Wire) {
 				bytes := part(v)
