@@ -104,13 +104,12 @@ type AuthenticationRequest struct {
 	Mediation string `json:"mediation,omitempty" enum:"conditional"`
 	Hint      string `json:"hint,omitempty" enum:"client-device,security-key,hybrid"`
 	Request   string `json:"request,omitempty" doc:"Id of the authorization request that waits"`
-	ReturnTo  string `json:"return_to,omitempty" doc:"Path of the page to go on with, where no request waits"`
 	wrong     error
 }
 
 // UnmarshalJSON implements json.Unmarshaler; see Verification.
 func (r *AuthenticationRequest) UnmarshalJSON(raw []byte) error {
 	type plain AuthenticationRequest
-	r.wrong = strict(raw, (*plain)(r), "purpose", "mediation", "hint", "request", "return_to")
+	r.wrong = strict(raw, (*plain)(r), "purpose", "mediation", "hint", "request")
 	return nil
 }

@@ -46,7 +46,6 @@ type state struct {
 	LinkID   string               `json:"link_id,omitempty"`
 	Newcomer *newcomer            `json:"newcomer,omitempty"`
 	Request  string               `json:"request,omitempty"`
-	ReturnTo string               `json:"return_to,omitempty"`
 }
 
 // newcomer is who a passkey will belong to that is not stored yet: set-up and
@@ -179,13 +178,10 @@ func (s *Service) record(ctx context.Context, kind latchkey.EventKind, purpose s
 type subject struct{ userID, passkeyID string }
 
 // continueAt is where a browser goes after a ceremony: to the authorization
-// request that waits, to the page that asked, or to byDefault.
+// request that waits, or to byDefault.
 func (st *state) continueAt(byDefault string) string {
-	switch {
-	case st.Request != "":
+	if st.Request != "" {
 		return "/oauth2/authorize?request=" + st.Request
-	case st.ReturnTo != "":
-		return st.ReturnTo
 	}
 	return byDefault
 }

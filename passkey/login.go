@@ -30,7 +30,7 @@ func (s *Service) AuthenticationOptions(ctx context.Context, in *AuthenticationO
 	if err != nil {
 		return nil, err
 	}
-	st := &state{Request: r.Request, ReturnTo: r.ReturnTo}
+	st := &state{Request: r.Request}
 	if r.Purpose == purposeReauth {
 		return s.beginReauth(ctx, st, hints)
 	}
@@ -66,9 +66,6 @@ func checkAuthenticationRequest(r *AuthenticationRequest) ([]protocol.PublicKeyC
 	}
 	if !requestID(r.Request) {
 		fields["request"] = "This is no id of a request."
-	}
-	if r.ReturnTo != "" && !localPath(r.ReturnTo) {
-		fields["return_to"] = "This is no page to return to."
 	}
 	if len(fields) > 0 {
 		return nil, latchkey.InvalidFields(fields)

@@ -13,13 +13,13 @@ package passkey
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"latchkey/session"
 	"latchkey/storage"
+	"latchkey/templates"
 )
 
 // Options are what the ceremonies need.
@@ -28,20 +28,21 @@ type Options struct {
 	Sessions *session.Sessions // required
 	Issuer   string            // required: the origin of every ceremony
 	RPID     string            // required: the issuer's host or a parent domain of it
-	SiteName string            // shown by browsers and authenticators; "" = latchkey
-	Log      *slog.Logger      // nil = slog.Default()
+	// Templates are needed by the pages; without them only the API works.
+	Templates *templates.Templates
+	SiteName  string // shown by browsers and authenticators; "" = latchkey
 }
 
 // Service runs the ceremonies of one relying party. It is safe for concurrent
 // use and keeps nothing between requests.
 type Service struct {
-	db       *storage.DB
-	sessions *session.Sessions
-	origin   string
-	rpID     string
-	siteName string
-	rp       *webauthn.WebAuthn
-	log      *slog.Logger
+	db        *storage.DB
+	sessions  *session.Sessions
+	origin    string
+	rpID      string
+	siteName  string
+	rp        *webauthn.WebAuthn
+	templates *templates.Templates
 }
 
 // ceremonyLife is how long a browser may take from options to verify.
@@ -54,13 +55,10 @@ func New(o Options) (*Service, error) {
 	}
 	s := &Service{
 		db: o.DB, sessions: o.Sessions, origin: o.Issuer, rpID: o.RPID,
-		siteName: o.SiteName, log: o.Log,
+		siteName: o.SiteName, templates: o.Templates,
 	}
 	if s.siteName == "" {
 		s.siteName = "latchkey"
-	}
-	if s.log == nil {
-		s.log = slog.Default()
 	}
 	rp, err := newRelyingParty(s.rpID, s.siteName, s.origin)
 	if err != nil {

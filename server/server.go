@@ -53,7 +53,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make sessions: %w", err)
 	}
-	passkeys, err := passkey.New(passkey.Options{DB: o.DB, Sessions: sessions, Issuer: o.Issuer.String(), RPID: o.RPID, Log: o.Log})
+	passkeys, err := passkey.New(passkey.Options{DB: o.DB, Sessions: sessions, Issuer: o.Issuer.String(), RPID: o.RPID})
 	if err != nil {
 		return nil, fmt.Errorf("make the ceremonies: %w", err)
 	}
