@@ -11,6 +11,7 @@
 package passkey
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -28,6 +29,9 @@ type Options struct {
 	Sessions *session.Sessions // required
 	Issuer   string            // required: the origin of every ceremony
 	RPID     string            // required: the issuer's host or a parent domain of it
+	// Allow spends one event of a limit for the address in ctx and for account,
+	// or says when to come back; nil = no limits.
+	Allow func(ctx context.Context, limit, account string) error
 	// Templates are needed by the pages; without them only the API works.
 	Templates *templates.Templates
 	SiteName  string // shown by browsers and authenticators; "" = latchkey
@@ -43,7 +47,12 @@ type Service struct {
 	siteName  string
 	rp        *webauthn.WebAuthn
 	templates *templates.Templates
+	allow     func(ctx context.Context, limit, account string) error
 }
+
+// limitRecovery is the limit on recovery codes and links, by address and by
+// the name that was typed.
+const limitRecovery = "recovery"
 
 // ceremonyLife is how long a browser may take from options to verify.
 const ceremonyLife = 10 * time.Minute
@@ -55,10 +64,13 @@ func New(o Options) (*Service, error) {
 	}
 	s := &Service{
 		db: o.DB, sessions: o.Sessions, origin: o.Issuer, rpID: o.RPID,
-		siteName: o.SiteName, templates: o.Templates,
+		siteName: o.SiteName, templates: o.Templates, allow: o.Allow,
 	}
 	if s.siteName == "" {
 		s.siteName = "latchkey"
+	}
+	if s.allow == nil {
+		s.allow = func(context.Context, string, string) error { return nil }
 	}
 	rp, err := newRelyingParty(s.rpID, s.siteName, s.origin)
 	if err != nil {

@@ -33,6 +33,10 @@ type RedeemOut struct {
 // the work are the same. What follows a success is a session of 15 minutes that
 // can make a passkey and nothing else.
 func (s *Service) Redeem(ctx context.Context, in *RedeemIn) (*RedeemOut, error) {
+	_, key, _ := storage.CleanUsername(in.Body.Username)
+	if err := s.allow(ctx, limitRecovery, key); err != nil {
+		return nil, err
+	}
 	pre, cookies := s.sessions.EnsurePre(ctx)
 	started, rawToken, err := s.redeem(ctx, in, pre)
 	if err != nil {

@@ -1,10 +1,13 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"html"
 	"net/http"
+
+	"latchkey/templates"
 )
 
 // ErrorPage is what a page about an error says.
@@ -32,6 +35,16 @@ func (e *edge) renderErrorPage(ctx context.Context, a answer, requestID string) 
 		e.log.ErrorContext(ctx, "error page could not be rendered", "request_id", requestID, "error", err.Error())
 	}
 	return plainErrorPage(p)
+}
+
+// errorPageOf renders errors with the templates: the words of the catalogue by
+// code where it has them.
+func errorPageOf(pages *templates.Templates) func(ErrorPage) ([]byte, error) {
+	return func(p ErrorPage) ([]byte, error) {
+		var whole bytes.Buffer
+		err := pages.Render(&whole, templates.Error{Code: p.Code, Text: p.Message, Support: p.RequestID})
+		return whole.Bytes(), err
+	}
 }
 
 func plainErrorPage(p ErrorPage) []byte {

@@ -34,17 +34,26 @@ func (s *Server) routes() http.Handler {
 	r.POST("/oauth2/logout", s.form, s.browser, s.page(s.provider.LogoutPost))
 	r.POST("/logout", s.origin, s.form, s.session, s.page(s.provider.ConfirmLogout))
 
+	r.GET("/static/*path", gin.WrapH(s.pages.Static()))
+	r.GET("/.well-known/passkey-endpoints", s.page(s.passkeys.PasskeyEndpoints))
+	r.GET("/.well-known/change-password", s.page(s.passkeys.ChangePassword))
+
+	r.GET("/setup", s.browser, s.page(s.passkeys.Setup))
+	r.GET("/invite", s.browser, s.page(s.passkeys.Invite))
+	r.GET("/login", s.session, s.page(s.passkeys.Login))
+	r.GET("/recover", s.session, s.page(s.passkeys.Recover))
+
 	a := newAPI(s.edge, r, "latchkey", s.version)
 	// No person types these bodies: the ceremonies judge them themselves, and
 	// answer malformed_request instead of a list of fields.
 	ceremony := func(path string, status int) huma.Operation {
 		return huma.Operation{Method: http.MethodPost, Path: "/api/v1/webauthn/" + path, DefaultStatus: status, SkipValidateBody: true}
 	}
-	operation(a, ceremony("registration/options", http.StatusOK), s.passkeys.RegistrationOptions, s.origin, s.limit(limitCeremony), s.json, s.session)
+	operation(a, ceremony("registration/options", http.StatusOK), s.passkeys.RegistrationOptions, s.origin, s.limit(limitCeremony), s.limit(limitVerification), s.json, s.session)
 	operation(a, ceremony("registration/verify", http.StatusCreated), s.passkeys.VerifyRegistration, s.origin, s.limit(limitVerification), s.json, s.session)
 	operation(a, ceremony("authentication/options", http.StatusOK), s.passkeys.AuthenticationOptions, s.origin, s.limit(limitCeremony), s.json, s.session)
 	operation(a, ceremony("authentication/verify", http.StatusOK), s.passkeys.VerifyAuthentication, s.origin, s.limit(limitVerification), s.json, s.session)
-	call(a, "POST", "/api/v1/recovery/redeem", s.passkeys.Redeem, s.origin, s.limit(limitRecovery), s.json, s.browser)
+	call(a, "POST", "/api/v1/recovery/redeem", s.passkeys.Redeem, s.origin, s.json, s.browser)
 	call(a, "POST", "/api/v1/session/logout", s.passkeys.Logout, s.origin, s.json, s.session)
 	return s.handler(r)
 }

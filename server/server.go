@@ -53,9 +53,9 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make sessions: %w", err)
 	}
-	passkeys, err := passkey.New(passkey.Options{DB: o.DB, Sessions: sessions, Issuer: o.Issuer.String(), RPID: o.RPID})
+	pages, err := templates.New(templates.Options{Issuer: o.Issuer.String(), RPID: o.RPID})
 	if err != nil {
-		return nil, fmt.Errorf("make the ceremonies: %w", err)
+		return nil, fmt.Errorf("make the pages: %w", err)
 	}
 	e, err := newEdge(edgeOptions{
 		Issuer:         o.Issuer,
@@ -63,13 +63,19 @@ func New(o Options) (*Server, error) {
 		Log:            o.Log,
 		RateLimits:     !o.NoRateLimits,
 		Checks:         []Check{{Name: "database", Run: o.DB.Ping}},
+		ErrorPage:      errorPageOf(pages),
 	})
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{edge: e, version: o.Version, db: o.DB, keys: keys.New(keys.Options{DB: o.DB}), sessions: sessions, passkeys: passkeys}
-	if s.pages, err = templates.New(templates.Options{Issuer: o.Issuer.String(), RPID: o.RPID}); err != nil {
-		return nil, fmt.Errorf("read the pages: %w", err)
+	passkeys, err := passkey.New(passkey.Options{
+		DB: o.DB, Sessions: sessions, Templates: pages, Issuer: o.Issuer.String(), RPID: o.RPID, Allow: e.limits.Allow,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the ceremonies: %w", err)
+	}
+	s := &Server{
+		edge: e, version: o.Version, db: o.DB, keys: keys.New(keys.Options{DB: o.DB}), sessions: sessions, pages: pages, passkeys: passkeys,
 	}
 	s.provider, err = oidc.New(oidc.Options{
 		DB: o.DB, Keys: s.keys, Sessions: sessions, Templates: s.pages, Issuer: o.Issuer.String(), Log: o.Log,
