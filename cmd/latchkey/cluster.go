@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"time"
 
 	"latchkey/storage/embedpg"
@@ -21,11 +22,32 @@ func becomeSystemUser(dataDir string) error {
 	return embedpg.Become(u, dataDir)
 }
 
+// giveUpRoot stops being root before anything is read or written for real. Keys
+// that lie outside the data dir are read before, since only root may be able to.
 func (c *commands) giveUpRoot() error {
 	if c.drop == nil {
 		return nil
 	}
+	if err := c.readForeignKeys(); err != nil {
+		return err
+	}
 	return c.drop(c.DataDir)
+}
+
+// listen binds the address before anything slow happens, and before root is
+// given up: a port in use is told at once, one below 1024 can be had. When it
+// is this data dir's own latchkey that has the port, that is said instead.
+func (c *commands) listen() (net.Listener, error) {
+	ln, err := net.Listen("tcp", c.Listen)
+	if err == nil {
+		return ln, nil
+	}
+	if c.DatabaseURL == "" {
+		if busy, lookErr := embedpg.InUse(c.DataDir); lookErr == nil && busy != nil {
+			return nil, busy
+		}
+	}
+	return nil, usageError{wrong("listen", err.Error(), "127.0.0.1:8080")}
 }
 
 // withCluster runs f with the connection string of the database: the one that

@@ -44,6 +44,7 @@ type commands struct {
 	stdout, stderr io.Writer
 	log            *slog.Logger
 	drop           func(dataDir string) error // gives up root; nil = stay who we are
+	foreignKeys    *seal.Keys                 // read before that; nil when there are none
 }
 
 // usageError is a command line or setting that is wrong.
@@ -155,7 +156,9 @@ func exitCode(err error) (code int, name string) {
 		code, name = exitKeys, "keys_refused"
 	case is(embedpg.ErrDataDir):
 		code, name = exitUsage, "data_dir"
-	case is(latchkey.ErrUnavailable, embedpg.ErrInUse, embedpg.ErrUnavailable, embedpg.ErrNoBinaries):
+	case is(embedpg.ErrInUse):
+		code, name = exitUnreachable, "in_use"
+	case is(latchkey.ErrUnavailable, embedpg.ErrUnavailable, embedpg.ErrNoBinaries):
 		code, name = exitUnreachable, "unavailable"
 	case is(migrations.ErrNewer, storage.ErrForeignVersion, embedpg.ErrForeignVersion):
 		code, name = exitRefused, "foreign_version"

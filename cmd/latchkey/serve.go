@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
+	"path/filepath"
 
 	"latchkey"
 	"latchkey/migrations"
@@ -27,10 +27,9 @@ func (cmd *serveCmd) Run(ctx context.Context, c *commands) error {
 	if err != nil {
 		return usageError{err}
 	}
-	// Bound before anything slow: a port in use is told at once.
-	ln, err := net.Listen("tcp", c.Listen)
+	ln, err := c.listen()
 	if err != nil {
-		return usageError{wrong("listen", err.Error(), "127.0.0.1:8080")}
+		return err
 	}
 	defer ln.Close()
 	return c.serveCluster(ctx, func(ctx context.Context, url string) error {
@@ -119,6 +118,9 @@ func (c *commands) openDatabase(ctx context.Context, url string) (*storage.DB, e
 // keys reads the keys from LATCHKEY_KEYS (or the file that LATCHKEY_KEYS_FILE
 // names), else from the key file, which is made when nothing was sealed yet.
 func (c *commands) keys(ctx context.Context, url string) (*seal.Keys, error) {
+	if c.foreignKeys != nil {
+		return c.foreignKeys, nil
+	}
 	content, inVariable := os.LookupEnv("LATCHKEY_KEYS")
 	mounted, inFile := os.LookupEnv("LATCHKEY_KEYS_FILE")
 	switch {
@@ -148,4 +150,26 @@ func (c *commands) keys(ctx context.Context, url string) (*seal.Keys, error) {
 		c.log.Info("made the key file: keep a copy of it in a safe place", "file", c.KeyFile)
 	}
 	return keys, err
+}
+
+// readForeignKeys reads keys that lie outside the data dir, in a file that
+// perhaps only root may read. A missing one is left to keys.
+func (c *commands) readForeignKeys() (err error) {
+	if mounted, inFile := os.LookupEnv("LATCHKEY_KEYS_FILE"); inFile {
+		c.foreignKeys, err = seal.ReadMounted(mounted)
+		return err
+	}
+	if _, inVariable := os.LookupEnv("LATCHKEY_KEYS"); inVariable || within(c.DataDir, c.KeyFile) {
+		return nil
+	}
+	c.foreignKeys, err = seal.ReadFile(c.KeyFile)
+	if errors.Is(err, seal.ErrMissing) {
+		return nil
+	}
+	return err
+}
+
+func within(folder, file string) bool {
+	rel, err := filepath.Rel(folder, file)
+	return err == nil && filepath.IsLocal(rel)
 }

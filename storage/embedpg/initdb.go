@@ -134,7 +134,7 @@ func (c *cluster) initdb(ctx context.Context, bin Binaries) error {
 	if err := os.Rename(c.unfinished(), c.dir()); err != nil {
 		return fmt.Errorf("put the new cluster in place: %w", err)
 	}
-	c.log.InfoContext(ctx, "made the embedded database", "dir", c.dir(), "postgresql", bin.Major, "took", time.Since(began).Round(time.Millisecond))
+	c.log.InfoContext(ctx, "made the embedded database", "dir", c.dir(), "postgresql", bin.Major, "took", time.Since(began).Round(time.Millisecond).String())
 	return nil
 }
 

@@ -88,7 +88,7 @@ func (c *cluster) launch(ctx context.Context, bin Binaries, socketDir string) (p
 	if err != nil {
 		return nil, err
 	}
-	c.log.InfoContext(ctx, "embedded database is up", "pid", p.pid, "postgresql", bin.Major, "took", time.Since(began).Round(time.Millisecond))
+	c.log.InfoContext(ctx, "embedded database is up", "pid", p.pid, "postgresql", bin.Major, "took", time.Since(began).Round(time.Millisecond).String())
 	return p, nil
 }
 

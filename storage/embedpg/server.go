@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -66,6 +67,30 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	return s, nil
 }
 
+// InUse returns ErrInUse, with words, when a serve holds the data dir; nil when
+// none does. It changes nothing.
+func InUse(dataDir string) (busy, err error) {
+	c := &cluster{data: dataDir}
+	file, err := os.Open(c.serveLock())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at the data dir: %w", err)
+	}
+	lock := &lockFile{file}
+	defer lock.close() // was only looked at
+	free, err := lock.try(unix.LOCK_SH)
+	if err == nil && !free {
+		busy = inUse(dataDir)
+	}
+	return busy, err
+}
+
+func inUse(dataDir string) error {
+	return fmt.Errorf("%w: another latchkey serves from %s", ErrInUse, dataDir)
+}
+
 // lock takes both locks exclusively, before anything in DATA is touched.
 func (s *Server) lock(ctx context.Context) error {
 	var err error
@@ -74,7 +99,7 @@ func (s *Server) lock(ctx context.Context) error {
 	}
 	held, err := s.serve.try(unix.LOCK_EX)
 	if err == nil && !held {
-		err = fmt.Errorf("%w: another latchkey serves from %s", ErrInUse, s.c.data)
+		err = inUse(s.c.data)
 	}
 	if err != nil {
 		return errors.Join(err, s.serve.close())
