@@ -22,7 +22,7 @@ build: ## Build bin/latchkey
 
 test: ## Run every test with the race detector
 	@.ci/install postgres chromium node
-	go test -race -timeout 20m ./...
+	go test -race -p 1 -timeout 30m ./...
 
 check: ## Format, vet, linters, known vulnerabilities
 	@test -z "$$(gofmt -l .)" || { echo "not formatted (make format):"; gofmt -l .; exit 1; }
