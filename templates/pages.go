@@ -59,13 +59,21 @@ type Login struct {
 // to confirm.
 type StepUp struct {
 	Base
-	Request string // id of the waiting authorization request; "" = none
-	App     string // name of the application that waits; "" = none
-	Reason  string // a full sentence: what for, and why again
-	Cancel  string // action of form#cancel; "" = no form
-	Return  string // local path to go to afterwards; "" = redirect_to of the answer
-	Back    string // where "Go back" leads when there is no application; "" = no link
-	Switch  string // where "Switch account" leads: a page that asks and signs out
+	Request string  // id of the waiting authorization request; "" = none
+	App     string  // name of the application that waits; "" = none
+	Reason  string  // a full sentence: what for, and why again
+	Cancel  string  // action of form#cancel; "" = no form
+	Return  string  // local path to go to afterwards; "" = redirect_to of the answer
+	Resume  *Resume // the form to send again afterwards; nil = none
+	Back    string  // where "Go back" leads when there is no application; "" = no link
+	Switch  string  // where "Switch account" leads: a page that asks and signs out
+}
+
+// Resume is a form whose sender had to confirm first: it is sent again as it
+// was.
+type Resume struct {
+	Action string // local path
+	Fields []Hidden
 }
 
 // Recover is GET /recover. A recovery link's token stands in the fragment.

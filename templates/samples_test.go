@@ -73,6 +73,7 @@ func stageSamples() []sample {
 		{"login-long", templates.Login{Request: "abc", App: longName, Username: longName, Cancel: "/consent"}, ""},
 		{"stepup", templates.StepUp{Base: person(false), Reason: "You are deleting a passkey. Your last sign-in was 42 minutes ago, so we ask again.", Return: "/account/passkeys", Back: "/account/passkeys"}, ""},
 		{"stepup-app", templates.StepUp{Base: person(false), Reason: "Wiki asks for a fresh sign-in.", Request: "abc", App: "Wiki", Cancel: "/consent"}, ""},
+		{"stepup-resume", templates.StepUp{Base: person(true), Reason: "You are about to change something that has to be protected.", Back: "/account", Resume: &templates.Resume{Action: "/admin/groups", Fields: []templates.Hidden{{Name: "name", Value: `"><script>`}}}}, ""},
 		{"stepup-long", templates.StepUp{Base: longPerson(), Reason: "You are deleting a passkey.", Return: "/account/passkeys"}, ""},
 		{"recover", templates.Recover{}, ""},
 		{"recover-link", templates.Recover{}, "token=new"},

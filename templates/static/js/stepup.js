@@ -21,6 +21,8 @@ async function confirm() {
         const answer = await post('/webauthn/authentication/verify', { challenge_id: challenge.challenge_id, credential })
         say(note('confirmed'))
         await tell(answer.signals)
+        const resume = document.getElementById('resume')
+        if (resume) return resume.submit()
         go(place.dataset.request ? answer.redirect_to : place.dataset.return || answer.redirect_to)
         return
       } catch (failure) {
