@@ -43,6 +43,9 @@ func (s *Server) routes() http.Handler {
 	r.GET("/login", s.session, s.page(s.passkeys.Login))
 	r.GET("/recover", s.session, s.page(s.passkeys.Recover))
 
+	r.GET("/admin", s.session, s.admin, s.page(s.operators.Home))
+	r.GET("/admin/clients", s.session, s.admin, s.page(s.operators.Clients))
+
 	a := newAPI(s.edge, r, "latchkey", s.version)
 	// No person types these bodies: the ceremonies judge them themselves, and
 	// answer malformed_request instead of a list of fields.

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"sync"
 
+	"latchkey/admin"
 	"latchkey/keys"
 	"latchkey/oidc"
 	"latchkey/passkey"
@@ -34,14 +35,15 @@ type Options struct {
 // Server is the whole product behind one listener.
 type Server struct {
 	*edge
-	version  string
-	db       *storage.DB
-	keys     *keys.Ring
-	sessions *session.Sessions
-	pages    *templates.Templates
-	passkeys *passkey.Service
-	provider *oidc.Provider
-	router   http.Handler
+	version   string
+	db        *storage.DB
+	keys      *keys.Ring
+	sessions  *session.Sessions
+	pages     *templates.Templates
+	passkeys  *passkey.Service
+	provider  *oidc.Provider
+	operators *admin.Service
+	router    http.Handler
 }
 
 // New puts the parts together. It starts nothing; Serve does.
@@ -83,6 +85,10 @@ func New(o Options) (*Server, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the provider: %w", err)
+	}
+	s.operators, err = admin.New(admin.Options{DB: o.DB, Issuer: o.Issuer.String(), Templates: pages})
+	if err != nil {
+		return nil, fmt.Errorf("make the administration: %w", err)
 	}
 	s.router = s.routes()
 	return s, nil
