@@ -125,7 +125,7 @@ func asClient(ctx context.Context, c *latchkey.Client) context.Context {
 	return latchkey.WithActor(ctx, actor)
 }
 
-// refused records a refusal before authentication.
+// refused records a refusal; those of strangers are counted when there are many.
 func (p *Provider) refused(ctx context.Context, ev latchkey.Event) error {
-	return p.DB.Record(ctx, ev)
+	return p.DB.RecordRefusal(ctx, ev)
 }

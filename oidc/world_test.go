@@ -454,11 +454,16 @@ func (a *app) active(t *testing.T, token string) bool {
 	return active
 }
 
-// events counts events of a kind and reason ("" = any).
+// events counts how often a kind and reason ("" = any) stands in the log, also
+// where one event stands for several.
 func (w *world) events(t *testing.T, kind latchkey.EventKind, reason string) int {
 	t.Helper()
-	return int(storagetest.Value[int64](t, w.url,
-		`SELECT count(*) FROM audit_pending WHERE kind = $1 AND ($2 = '' OR reason = $2)`, string(kind), reason))
+	if err := w.db.FlushAllCounts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return int(storagetest.Value[int64](t, w.url, `
+		SELECT coalesce(sum(coalesce((detail->>'count')::bigint, 1)), 0)::bigint
+		FROM audit_pending WHERE kind = $1 AND ($2 = '' OR reason = $2)`, string(kind), reason))
 }
 
 func (w *world) count(t *testing.T, query string, args ...any) int {

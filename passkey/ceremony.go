@@ -163,7 +163,7 @@ func (s *Service) record(ctx context.Context, kind latchkey.EventKind, purpose s
 	if r := (*reasoned)(nil); errors.As(err, &r) {
 		reason = r.reason
 	}
-	recorded := s.db.Record(ctx, latchkey.Event{
+	recorded := s.db.RecordRefusal(ctx, latchkey.Event{
 		Kind: kind, Subject: who.userID, PasskeyID: who.passkeyID, Outcome: latchkey.Failure, Reason: reason,
 		Detail: map[string]any{"purpose": purpose, "code": p.Code},
 	})

@@ -39,7 +39,7 @@ func (s *Server) work(ctx context.Context) {
 	running.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := s.db.FlushCounts(last); err != nil {
+	if err := s.db.FlushAllCounts(last); err != nil {
 		s.log.Error("the last counts were not written", "error", err)
 	}
 }

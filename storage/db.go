@@ -41,12 +41,13 @@ type Options struct {
 // but where a rule needs its own transaction.
 type DB struct {
 	queries
-	pool    *pgxpool.Pool
-	url     string
-	wait    time.Duration
-	watch   cacheWatch
-	clients *otter.Cache[string, cachedClient]
-	count   tokenCount
+	pool     *pgxpool.Pool
+	url      string
+	wait     time.Duration
+	watch    cacheWatch
+	clients  *otter.Cache[string, cachedClient]
+	count    tokenCount
+	refusals refusalCount
 }
 
 // Tx is one transaction.

@@ -195,7 +195,7 @@ func (db *DB) ExchangeCode(ctx context.Context, rd Redemption) (*Redeemed, error
 	ev := latchkey.Event{Kind: latchkey.TokenRefused, ClientID: rd.ClientID, Outcome: latchkey.Failure, Reason: string(IsUnknown)}
 	hash, err := db.ring.HashToken(purposeCode, rd.Code)
 	if err != nil {
-		return out, db.Record(ctx, ev)
+		return out, db.RecordRefusal(ctx, ev)
 	}
 	a, err := db.eventArgs(ctx, ev)
 	if err != nil {
@@ -219,7 +219,7 @@ func (db *DB) ExchangeCode(ctx context.Context, rd Redemption) (*Redeemed, error
 		return nil, fmt.Errorf("exchange code: %w", err)
 	}
 	if !found {
-		return out, db.Record(ctx, ev)
+		return out, db.RecordRefusal(ctx, ev)
 	}
 	return out, nil
 }

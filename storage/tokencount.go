@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -40,9 +41,20 @@ func (db *DB) CountSecret(id string) {
 }
 
 // FlushCounts writes what was gathered: one token.issued event for each client,
-// and the last use of each secret. What could not be written is kept for the
-// next time. The server calls it each second and at the end.
+// the last use of each secret, and the refusals of a minute that is over. What
+// could not be written is kept for the next time. The server calls it each
+// second.
 func (db *DB) FlushCounts(ctx context.Context) error {
+	return errors.Join(db.flushTokens(ctx), db.flushRefusals(ctx, false))
+}
+
+// FlushAllCounts is FlushCounts without waiting for a minute to be over: for
+// the end.
+func (db *DB) FlushAllCounts(ctx context.Context) error {
+	return errors.Join(db.flushTokens(ctx), db.flushRefusals(ctx, true))
+}
+
+func (db *DB) flushTokens(ctx context.Context) error {
 	db.count.mu.Lock()
 	issued, used := db.count.issued, db.count.used
 	db.count.issued, db.count.used = nil, nil
