@@ -2,25 +2,16 @@ package oidc_test
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
-	"html"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"latchkey"
@@ -40,35 +31,6 @@ type world struct {
 	keys     *keys.Ring
 	sessions *session.Sessions
 	trips    *counter
-}
-
-// counter counts round trips to the database.
-type counter struct {
-	mu   sync.Mutex
-	n    int
-	seen []string
-}
-
-func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n++
-	c.seen = append(c.seen, strings.Join(strings.Fields(d.SQL), " "))
-	return ctx
-}
-
-func (c *counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
-func (c *counter) reset() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n, c.seen = 0, nil
-}
-
-func (c *counter) count() (int, []string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.n, c.seen
 }
 
 func newWorld(t *testing.T, change ...func(*oidc.Options)) *world {
@@ -187,273 +149,6 @@ func answerError(c *gin.Context, err error) {
 	}
 }
 
-// answer is what came back.
-type answer struct {
-	status int
-	header http.Header
-	body   string
-}
-
-// location is where the answer leads, by redirect or by the hand-over page.
-func (a *answer) location(t *testing.T) *url.URL {
-	t.Helper()
-	address := a.header.Get("Location")
-	if address == "" {
-		_, rest, found := strings.Cut(a.body, `id="continue" href="`)
-		if !found {
-			t.Fatalf("the answer leads nowhere: %d %s", a.status, a.body)
-		}
-		address, _, _ = strings.Cut(rest, `"`)
-		address = html.UnescapeString(address)
-	}
-	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u
-}
-
-func (a *answer) json(t *testing.T) map[string]any {
-	t.Helper()
-	var m map[string]any
-	if err := json.Unmarshal([]byte(a.body), &m); err != nil {
-		t.Fatalf("not JSON: %d %s", a.status, a.body)
-	}
-	return m
-}
-
-// browser keeps cookies and follows nothing by itself.
-type browser struct {
-	w       *world
-	cookies map[string]string
-	session *latchkey.Session
-	user    *latchkey.User
-}
-
-func (w *world) browser() *browser { return &browser{w: w, cookies: map[string]string{}} }
-
-func (b *browser) do(t *testing.T, r *http.Request) *answer {
-	t.Helper()
-	for name, value := range b.cookies {
-		r.AddCookie(&http.Cookie{Name: name, Value: value})
-	}
-	client := http.Client{Timeout: 20 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range response.Cookies() {
-		if c.MaxAge < 0 {
-			delete(b.cookies, c.Name)
-		} else {
-			b.cookies[c.Name] = c.Value
-		}
-	}
-	return &answer{response.StatusCode, response.Header, string(body)}
-}
-
-func (b *browser) get(t *testing.T, path string) *answer {
-	t.Helper()
-	if strings.HasPrefix(path, "/") {
-		path = b.w.issuer + path
-	}
-	r, err := http.NewRequest(http.MethodGet, path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b.do(t, r)
-}
-
-func (b *browser) post(t *testing.T, path string, form url.Values) *answer {
-	t.Helper()
-	return b.do(t, b.w.form(t, path, form))
-}
-
-func (w *world) form(t *testing.T, path string, form url.Values) *http.Request {
-	t.Helper()
-	r, err := http.NewRequest(http.MethodPost, w.issuer+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return r
-}
-
-// signIn begins a session of the person in this browser, as a passkey would.
-func (b *browser) signIn(t *testing.T, u *latchkey.User) *browser {
-	t.Helper()
-	s := &latchkey.Session{UserID: u.ID, Kind: latchkey.SessionFull, ACR: "phr", AMR: []string{"pop", "user", "mfa"}}
-	err := b.w.db.InTx(t.Context(), func(tx *storage.Tx) error {
-		raw, err := tx.StartSession(t.Context(), s, b.w.sessions.Times())
-		cookie := b.w.sessions.Cookie(raw)
-		b.cookies[cookie.Name] = cookie.Value
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Subject = u.Subject
-	b.session, b.user = s, u
-	return b
-}
-
-func (w *world) user(t *testing.T, name string) *latchkey.User {
-	t.Helper()
-	u := &latchkey.User{Username: name, DisplayName: strings.ToUpper(name[:1]) + name[1:], Email: name + "@example.com",
-		Claims: map[string]any{"given_name": "Given", "locale": 7.0}}
-	if err := w.db.InTx(t.Context(), func(tx *storage.Tx) error { return tx.CreateUser(t.Context(), u) }); err != nil {
-		t.Fatal(err)
-	}
-	return u
-}
-
-// app is a client with its secret.
-type app struct {
-	*latchkey.Client
-	w      *world
-	secret string
-}
-
-const callback = "https://wiki.example.com/callback?keep=1"
-
-// app registers a confidential web application that is first party unless
-// changed.
-func (w *world) app(t *testing.T, id string, change ...func(*latchkey.Client)) *app {
-	t.Helper()
-	c := &latchkey.Client{
-		ID: id, Name: "App " + id, Type: "web", Profile: latchkey.ProfileOIDC, Enabled: true, FirstParty: true,
-		RedirectURIs: []string{callback}, PostLogoutRedirectURIs: []string{"https://wiki.example.com/bye"},
-		GrantTypes:    []string{latchkey.GrantAuthorizationCode, latchkey.GrantRefreshToken},
-		ResponseTypes: []string{"code"}, Scopes: oidc.Scopes(), AuthMethod: latchkey.AuthBasic,
-		IDTokenAlg: latchkey.RS256, AccessTokenAlg: latchkey.ES256, AccessTokenFormat: "jwt",
-	}
-	for _, f := range change {
-		f(c)
-	}
-	a := &app{Client: c, w: w}
-	if !c.Public() {
-		a.secret = w.db.NewClientSecret()
-	}
-	if err := w.db.InTx(t.Context(), func(tx *storage.Tx) error { return tx.CreateClient(t.Context(), c, a.secret) }); err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-
-func challenge() string {
-	sum := sha256.Sum256([]byte(verifier))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
-// request is a good authorization request; pairs change it, "" leaves out.
-func (a *app) request(pairs ...string) string {
-	return "/oauth2/authorize?" + a.params(pairs...).Encode()
-}
-
-func (a *app) params(pairs ...string) url.Values {
-	q := url.Values{
-		"client_id": {a.ID}, "redirect_uri": {a.RedirectURIs[0]}, "response_type": {"code"}, "scope": {"openid profile email groups offline_access"},
-		"state": {"s t&ate"}, "nonce": {"n-1"}, "code_challenge": {challenge()}, "code_challenge_method": {"S256"},
-	}
-	return changed(q, pairs...)
-}
-
-func changed(q url.Values, pairs ...string) url.Values {
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] == "" {
-			q.Del(pairs[i])
-		} else {
-			q.Set(pairs[i], pairs[i+1])
-		}
-	}
-	return q
-}
-
-// code signs in through the browser and returns the code.
-func (a *app) code(t *testing.T, b *browser, pairs ...string) string {
-	t.Helper()
-	got := b.get(t, a.request(pairs...))
-	code := got.location(t).Query().Get("code")
-	if got.status != http.StatusSeeOther || code == "" {
-		t.Fatalf("authorize answered %d %s %s", got.status, got.header.Get("Location"), got.body)
-	}
-	return code
-}
-
-// call posts to a protocol address with the client's credentials.
-func (a *app) call(t *testing.T, path string, form url.Values) *answer {
-	t.Helper()
-	r := a.w.form(t, path, form)
-	if a.Public() {
-		form.Set("client_id", a.ID)
-		r = a.w.form(t, path, form)
-	} else if a.AuthMethod == latchkey.AuthPost {
-		form.Set("client_id", a.ID)
-		form.Set("client_secret", a.secret)
-		r = a.w.form(t, path, form)
-	} else {
-		r.SetBasicAuth(a.ID, a.secret)
-	}
-	return a.w.browser().do(t, r)
-}
-
-func (a *app) exchange(t *testing.T, code string, pairs ...string) *answer {
-	t.Helper()
-	return a.call(t, "/oauth2/token", changed(url.Values{
-		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {a.RedirectURIs[0]}, "code_verifier": {verifier},
-	}, pairs...))
-}
-
-func (a *app) refresh(t *testing.T, token string, pairs ...string) *answer {
-	t.Helper()
-	return a.call(t, "/oauth2/token", changed(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}, pairs...))
-}
-
-// tokens are those of a fresh grant.
-type tokens struct{ access, refresh, id string }
-
-func (a *app) tokens(t *testing.T, b *browser, pairs ...string) tokens {
-	t.Helper()
-	return readTokens(t, a.exchange(t, a.code(t, b, pairs...)))
-}
-
-func readTokens(t *testing.T, got *answer) tokens {
-	t.Helper()
-	if got.status != http.StatusOK {
-		t.Fatalf("token endpoint answered %d %s", got.status, got.body)
-	}
-	m := got.json(t)
-	text := func(name string) string { s, _ := m[name].(string); return s }
-	return tokens{text("access_token"), text("refresh_token"), text("id_token")}
-}
-
-func (w *world) userinfo(t *testing.T, token string) *answer {
-	t.Helper()
-	r, err := http.NewRequest(http.MethodGet, w.issuer+"/oauth2/userinfo", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+token)
-	return w.browser().do(t, r)
-}
-
-func (a *app) active(t *testing.T, token string) bool {
-	t.Helper()
-	got := a.call(t, "/oauth2/introspect", url.Values{"token": {token}})
-	if got.status != http.StatusOK {
-		t.Fatalf("introspection answered %d %s", got.status, got.body)
-	}
-	active, _ := got.json(t)["active"].(bool)
-	return active
-}
-
 // events counts how often a kind and reason ("" = any) stands in the log, also
 // where one event stands for several.
 func (w *world) events(t *testing.T, kind latchkey.EventKind, reason string) int {
@@ -476,45 +171,31 @@ func (w *world) sql(t *testing.T, statement string, args ...any) {
 	storagetest.SQL(t, w.url, statement, args...)
 }
 
-// wantFault checks an answer of RFC 6749 §5.2.
-func wantFault(t *testing.T, got *answer, status int, code string) {
-	t.Helper()
-	if got.status != status || got.json(t)["error"] != code {
-		t.Errorf("answered %d %s, want %d %s", got.status, got.body, status, code)
-	}
-	if got.header.Get("Cache-Control") != "no-store" {
-		t.Errorf("Cache-Control is %q", got.header.Get("Cache-Control"))
-	}
+// counter counts round trips to the database.
+type counter struct {
+	mu   sync.Mutex
+	n    int
+	seen []string
 }
 
-func (w *world) withdraw(t *testing.T, userID, clientID string) {
-	t.Helper()
-	err := w.db.InTx(t.Context(), func(tx *storage.Tx) error { return tx.WithdrawConsent(t.Context(), userID, clientID) })
-	if err != nil {
-		t.Fatal(err)
-	}
+func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n++
+	c.seen = append(c.seen, strings.Join(strings.Fields(d.SQL), " "))
+	return ctx
 }
 
-// connect opens the database as a second node and judges access tokens there.
-func connect(t *testing.T, w *world) func(token string) storage.Verdict {
-	t.Helper()
-	db := storagetest.Connect(t, w.url)
-	return func(token string) storage.Verdict {
-		claims := claimsIn(t, token)
-		jti := claims["jti"].(string)
-		raw, err := base64.RawURLEncoding.DecodeString(jti)
-		if err != nil {
-			t.Fatal(err)
-		}
-		id, err := uuid.FromBytes(raw[:16])
-		if err != nil {
-			t.Fatal(err)
-		}
-		issued := time.UnixMicro(int64(binary.BigEndian.Uint64(raw[16:24])))
-		state, err := db.AccessState(t.Context(), storage.Access{GrantID: id.String(), ClientID: claims["client_id"].(string), JTI: jti, IssuedAt: issued})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return state.Verdict
-	}
+func (c *counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (c *counter) reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n, c.seen = 0, nil
+}
+
+func (c *counter) count() (int, []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n, c.seen
 }

@@ -1,0 +1,111 @@
+package oidc_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"latchkey"
+	"latchkey/keys"
+)
+
+// bearerTokens are tokens that are none, or not any more.
+func TestTokensThatDoNotCount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.app(t, "wiki")
+	alice := w.user(t, "alice")
+	b := w.browser().signIn(t, alice)
+	sign := func(typ string, change func(map[string]any)) string {
+		claims := claimsIn(t, a.tokens(t, b).access)
+		change(claims)
+		token, err := w.keys.Sign(latchkey.ES256, typ, claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	nothing := func(map[string]any) {}
+	if got := w.userinfo(t, sign(keys.TypeAccessToken, nothing)); got.status != 200 {
+		t.Fatalf("the untouched token answered %d", got.status)
+	}
+	for name, token := range map[string]string{
+		"ID token":         a.tokens(t, b).id,
+		"refresh token":    a.tokens(t, b).refresh,
+		"type of ID token": sign(keys.TypeJWT, nothing),
+		"expired":          sign(keys.TypeAccessToken, func(m map[string]any) { m["exp"] = time.Now().Add(-time.Second).Unix() }),
+		"no end":           sign(keys.TypeAccessToken, func(m map[string]any) { delete(m, "exp") }),
+		"another issuer":   sign(keys.TypeAccessToken, func(m map[string]any) { m["iss"] = "https://evil.example" }),
+		"another client":   sign(keys.TypeAccessToken, func(m map[string]any) { m["client_id"] = "other" }),
+		"no jti":           sign(keys.TypeAccessToken, func(m map[string]any) { delete(m, "jti") }),
+		"grant of nobody":  sign(keys.TypeAccessToken, func(m map[string]any) { m["jti"] = strings.Repeat("A", 42) + "E" }),
+		"alg none":         "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0." + strings.Split(a.tokens(t, b).access, ".")[1] + ".",
+		"signature cut":    strings.Join(strings.Split(a.tokens(t, b).access, ".")[:2], ".") + ".",
+		"empty":            "",
+	} {
+		got := w.userinfo(t, token)
+		wantFault(t, got, 401, "invalid_token")
+		if !strings.HasPrefix(got.header.Get("WWW-Authenticate"), `Bearer realm="latchkey", error="invalid_token"`) {
+			t.Errorf("%s: WWW-Authenticate is %q", name, got.header.Get("WWW-Authenticate"))
+		}
+		if token != "" && a.active(t, token) && name != "refresh token" {
+			t.Errorf("%s: active", name)
+		}
+	}
+}
+
+// SECURITY cases 49 and 53.
+func TestUserinfoWays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.app(t, "wiki")
+	alice := w.user(t, "alice")
+	b := w.browser().signIn(t, alice)
+	tk := a.tokens(t, b, "scope", "openid profile email")
+	nobody := w.browser()
+	header := func(method string, body url.Values, values ...string) *answer {
+		r, err := http.NewRequest(method, w.issuer+"/oauth2/userinfo", nil)
+		if body != nil {
+			r = w.form(t, "/oauth2/userinfo", body)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header["Authorization"] = values
+		return nobody.do(t, r)
+	}
+	for name, got := range map[string]*answer{
+		"GET":          header("GET", nil, "Bearer "+tk.access),
+		"POST, header": header("POST", nil, "Bearer "+tk.access),
+		"POST, body":   nobody.post(t, "/oauth2/userinfo", url.Values{"access_token": {tk.access}}),
+		"odd case":     header("GET", nil, "bEARER "+tk.access),
+	} {
+		m := got.json(t)
+		if got.status != 200 || m["sub"] != alice.Subject || got.header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: answered %d %s", name, got.status, got.body)
+		}
+		// Not verified, so not told.
+		if _, told := m["email"]; told {
+			t.Errorf("%s: tells an address that nobody verified", name)
+		}
+		if _, told := m["groups"]; told {
+			t.Errorf("%s: tells groups that were not asked for", name)
+		}
+	}
+	wantFault(t, header("GET", nil), 401, "invalid_token")
+	wantFault(t, header("GET", nil, "Basic "+tk.access), 401, "invalid_token")
+	wantFault(t, header("GET", nil, "Bearer "+tk.access, "Bearer "+tk.access), 400, "invalid_request")
+	wantFault(t, header("POST", url.Values{"access_token": {tk.access}}, "Bearer "+tk.access), 400, "invalid_request")
+	wantFault(t, nobody.get(t, "/oauth2/userinfo?access_token="+tk.access), 400, "invalid_request")
+	plain := a.tokens(t, b, "scope", "profile")
+	if plain.id != "" {
+		t.Error("an ID token without openid")
+	}
+	got := w.userinfo(t, plain.access)
+	wantFault(t, got, 403, "insufficient_scope")
+	if !strings.Contains(got.header.Get("WWW-Authenticate"), `scope="openid"`) {
+		t.Errorf("WWW-Authenticate is %q", got.header.Get("WWW-Authenticate"))
+	}
+}
