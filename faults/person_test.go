@@ -91,6 +91,11 @@ func (w *person) signIn() {
 	}
 }
 
+// signInOptions begins a sign-in that nobody finishes: a row is written.
+func (w *person) signInOptions() *answer {
+	return of(w.browser().AuthenticationOptions("login", ""), w.line)
+}
+
 // of is a browser's answer as ours.
 func of(a *passkeytest.Answer, l *line) *answer {
 	return &answer{request: l.last, status: a.Status, header: a.Header, body: a.Raw}

@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -218,12 +219,23 @@ func (p *program) end(t *testing.T) {
 		}
 	}
 	if t.Failed() {
-		text, err := os.ReadFile(p.log.Name())
-		t.Logf("the end of the log (%v):\n%s", err, text[max(0, len(text)-8000):])
+		t.Logf("the end of the log:\n%s", p.words(t))
 	}
 	if err := p.log.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// words is the end of the log, without the lines of requests that were answered.
+func (p *program) words(t *testing.T) string {
+	text, err := os.ReadFile(p.log.Name())
+	if err != nil {
+		t.Error(err)
+	}
+	lines := slices.DeleteFunc(strings.Split(string(text), "\n"), func(l string) bool {
+		return strings.Contains(l, `"msg":"request"`) && !strings.Contains(l, `"status":5`)
+	})
+	return strings.Join(lines[max(0, len(lines)-40):], "\n")
 }
 
 // postmaster is the process id of the private database.
