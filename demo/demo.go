@@ -76,8 +76,13 @@ type metadata struct {
 	IssuerInAnswer bool   `json:"authorization_response_iss_parameter_supported"`
 }
 
+// ErrOtherIssuer means that the provider calls itself by another name than the
+// application was told: no trying again makes it right.
+var ErrOtherIssuer = errors.New("the provider is another issuer")
+
 // New reads the provider's discovery document and returns the application. It
-// fails when the provider cannot be reached or calls itself by another name.
+// fails when the provider cannot be reached, and with ErrOtherIssuer when it
+// calls itself by another name.
 func New(ctx context.Context, o Options) (*App, error) {
 	base, err := url.Parse(o.BaseURL)
 	if err != nil || base.Host == "" || base.Path != "" || (base.Scheme != "http" && base.Scheme != "https") {
@@ -111,6 +116,9 @@ func New(ctx context.Context, o Options) (*App, error) {
 func (a *App) discover(ctx context.Context, o Options) error {
 	ctx = oidc.ClientContext(ctx, a.client)
 	provider, err := oidc.NewProvider(ctx, o.Issuer)
+	if other := (*oidc.IssuerMismatchError)(nil); errors.As(err, &other) {
+		return fmt.Errorf("%w: it calls itself %q, not %q", ErrOtherIssuer, other.Discovered, other.Provided)
+	}
 	if err != nil {
 		return fmt.Errorf("read the discovery document of %s: %w", o.Issuer, err)
 	}

@@ -39,6 +39,7 @@ type commands struct {
 	Serve     serveCmd     `cmd:"" help:"Run the provider."`
 	SetupLink setupLinkCmd `cmd:"" help:"Print a fresh set-up link while no administrator exists."`
 	Migrate   migrateCmd   `cmd:"" help:"Change the database's schema, or show how far it is."`
+	Demo      demoCmd      `cmd:"" help:"Run a sample application that signs in at a running latchkey and shows the tokens."`
 	Version   versionCmd   `cmd:"" help:"Show version, commit, Go and FIPS module."`
 
 	stdout, stderr io.Writer
