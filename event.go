@@ -48,6 +48,7 @@ const (
 	AuditVerified        EventKind = "audit.verified"
 	LinkCreated          EventKind = "link.created"
 	LinkUsed             EventKind = "link.used"
+	LinkRevoked          EventKind = "link.revoked" // ended before anybody used it
 	GroupCreated         EventKind = "group.created"
 	GroupUpdated         EventKind = "group.updated"
 	GroupDeleted         EventKind = "group.deleted"

@@ -11,6 +11,9 @@ const (
 	RoleAdmin Role = "admin"
 )
 
+// Known tells whether there is such a role.
+func (r Role) Known() bool { return r == RoleUser || r == RoleAdmin }
+
 // UserStatus says whether a person may sign in.
 type UserStatus string
 

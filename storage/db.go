@@ -202,6 +202,9 @@ func classify(err error) error {
 		case "08", "53", "57": // connection, resources, operator intervention (shutdown, cancel)
 			return fmt.Errorf("%w: %w", latchkey.ErrUnavailable, err)
 		}
+		if pg.Code == "22021" { // character_not_in_repertoire: NUL or broken UTF-8, which no text of ours can hold
+			return fmt.Errorf("%w: %w", latchkey.ErrInvalid, err)
+		}
 		if pg.Code == "55P03" { // lock_not_available: lock_timeout passed
 			return fmt.Errorf("%w: %w", latchkey.ErrUnavailable, err)
 		}

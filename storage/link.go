@@ -16,8 +16,12 @@ const purposeLink seal.Purpose = "one-time link"
 
 // CreateLink stores a one-time link that lives for ttl, fills its id and times
 // and records link.created, and user.invited for an invitation. The token is
-// returned here and never again.
+// returned here and never again. A maker who is no administrator any more is
+// ErrForbidden.
 func (tx *Tx) CreateLink(ctx context.Context, l *latchkey.Link, ttl time.Duration) (rawToken string, err error) {
+	if err := tx.holdMaker(ctx, l.CreatedBy); err != nil {
+		return "", err
+	}
 	l.ID = newID()
 	rawToken, hash := tx.ring.NewToken(purposeLink)
 	payload, err := json.Marshal(l.Invite)
@@ -46,6 +50,24 @@ func (tx *Tx) CreateLink(ctx context.Context, l *latchkey.Link, ttl time.Duratio
 		return "", fmt.Errorf("store a link: %w", err)
 	}
 	return rawToken, tx.recordLink(ctx, l)
+}
+
+// holdMaker keeps the administrator who makes a link one until it is stored, so
+// that whoever turns them off in the meantime ends this link too. An operator
+// has no row: by is empty then.
+func (tx *Tx) holdMaker(ctx context.Context, by string) error {
+	if by == "" {
+		return nil
+	}
+	err := tx.do(ctx, func(q querier) error {
+		_, err := one(ctx, q, `SELECT id FROM users WHERE id = @by AND role = 'admin' AND status = 'active' FOR SHARE`,
+			args{"by": by}, pgx.RowTo[string])
+		return err
+	})
+	if err == latchkey.ErrNotFound {
+		return latchkey.ErrForbidden
+	}
+	return wrapFind(err, "look at who makes a link")
 }
 
 func (tx *Tx) recordLink(ctx context.Context, l *latchkey.Link) error {

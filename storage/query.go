@@ -79,6 +79,16 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 // it, such as a grant whose id begins its tokens.
 func NewID() string { return newID() }
 
+// rowID returns an id that somebody typed in the one spelling that rows have,
+// or ErrNotFound: what is no id names nothing.
+func rowID(typed string) (string, error) {
+	id, err := uuid.Parse(typed)
+	if err != nil {
+		return "", latchkey.ErrNotFound
+	}
+	return id.String(), nil
+}
+
 // seal encrypts plaintext for one column of one row of one owner.
 func (qs *queries) seal(table, column, row, owner string, plaintext []byte) ([]byte, error) {
 	return qs.ring.Seal(seal.Place{Table: table, Column: column, Row: row, Owner: owner}, plaintext)

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"latchkey"
@@ -86,13 +85,60 @@ func (qs *queries) Sessions(ctx context.Context, userID string) ([]*latchkey.Ses
 	return found, nil
 }
 
+// SessionQuery says which sessions are listed.
+type SessionQuery struct {
+	UserID string // whose; "" = everybody's
+	Cursor string // Next of the page before; "" = the first page
+	Limit  int    // 1 to MaxPageSize; 0 = PageSize
+}
+
+// SessionPage is one page of the list of live sessions, the newest first.
+type SessionPage struct {
+	Items []*latchkey.Session
+	Next  string // cursor of the next page; "" = this is the last
+}
+
+// AllSessions lists the live sessions of one person or of everybody. A cursor
+// that is none of ours is the problem invalid_cursor.
+func (qs *queries) AllSessions(ctx context.Context, sq SessionQuery) (*SessionPage, error) {
+	before, err := readCursor(sq.Cursor)
+	if err == nil && before != "" {
+		before, err = rowID(before)
+	}
+	if err != nil {
+		return nil, errNoPage()
+	}
+	limit := pageSize(sq.Limit)
+	page := &SessionPage{}
+	err = qs.do(ctx, func(q querier) (err error) {
+		page.Items, err = list(ctx, q, `
+			SELECT `+sessionColumns+`
+			FROM sessions s JOIN users u ON u.id = s.user_id
+			WHERE s.expires_at > now() AND s.idle_expires_at > now()
+			  AND (@user::uuid IS NULL OR s.user_id = @user::uuid) AND (@before::uuid IS NULL OR s.id < @before::uuid)
+			ORDER BY s.id DESC
+			LIMIT @limit`,
+			args{"user": orNull(sq.UserID), "before": orNull(before), "limit": limit + 1}, scanSession)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	if len(page.Items) > limit {
+		page.Items = page.Items[:limit]
+		page.Next = cursorAfter(page.Items[limit-1].ID)
+	}
+	return page, nil
+}
+
 // FindSessionByID returns a live session by its id (`sid`), or ErrNotFound.
 func (qs *queries) FindSessionByID(ctx context.Context, id string) (*latchkey.Session, error) {
-	if _, err := uuid.Parse(id); err != nil {
-		return nil, latchkey.ErrNotFound
+	id, err := rowID(id)
+	if err != nil {
+		return nil, err
 	}
 	var found *latchkey.Session
-	err := qs.do(ctx, func(q querier) (err error) {
+	err = qs.do(ctx, func(q querier) (err error) {
 		found, err = one(ctx, q, `
 			SELECT `+sessionColumns+`
 			FROM sessions s JOIN users u ON u.id = s.user_id

@@ -45,8 +45,9 @@ func scanUser(row pgx.CollectableRow) (*latchkey.User, error) {
 
 // FindUser returns a person by id, with counts and groups, or ErrNotFound.
 func (qs *queries) FindUser(ctx context.Context, id string) (*latchkey.User, error) {
-	if _, err := uuid.Parse(id); err != nil {
-		return nil, latchkey.ErrNotFound
+	id, err := rowID(id)
+	if err != nil {
+		return nil, err
 	}
 	return qs.findUser(ctx, `WHERE u.id = @who`, id)
 }
@@ -76,7 +77,11 @@ func (qs *queries) ResolveUser(ctx context.Context, name string) (*latchkey.User
 		return qs.FindUser(ctx, name)
 	}
 	if strings.Contains(name, "@") {
-		return qs.FindUserByEmail(ctx, name)
+		email, ok := CleanEmail(name)
+		if !ok {
+			return nil, latchkey.ErrNotFound
+		}
+		return qs.FindUserByEmail(ctx, email)
 	}
 	return qs.FindUserByUsername(ctx, name)
 }
@@ -200,7 +205,7 @@ func (tx *Tx) JoinGroups(ctx context.Context, userID string, names []string) err
 	err := tx.do(ctx, func(q querier) (err error) {
 		joined, err = list(ctx, q, `
 			INSERT INTO memberships (group_id, user_id)
-			SELECT id, @user FROM groups WHERE name = ANY(@names)
+			SELECT id, @user FROM groups WHERE name = ANY(@names) FOR KEY SHARE
 			ON CONFLICT DO NOTHING
 			RETURNING group_id`,
 			args{"user": userID, "names": names}, pgx.RowTo[string])
@@ -220,12 +225,26 @@ func (tx *Tx) JoinGroups(ctx context.Context, userID string, names []string) err
 // lockUser takes the row lock under which everything that counts a person's
 // passkeys, codes or role runs, and returns the person as it is then.
 func (tx *Tx) lockUser(ctx context.Context, id string) (*latchkey.User, error) {
-	if _, err := uuid.Parse(id); err != nil {
-		return nil, latchkey.ErrNotFound
+	return tx.lockUserAnd(ctx, id)
+}
+
+// lockUserAnd is lockUser for a rule that also holds others, by id; in one
+// order, so that two who act on one another do not wait for ever. Empty ids
+// are left out.
+func (tx *Tx) lockUserAnd(ctx context.Context, id string, others ...string) (*latchkey.User, error) {
+	id, err := rowID(id)
+	if err != nil {
+		return nil, err
+	}
+	ids := []string{id}
+	for _, other := range others {
+		if other != "" {
+			ids = append(ids, other)
+		}
 	}
 	// Two statements: the counts of the second see what the lock waited for.
-	err := tx.do(ctx, func(q querier) error {
-		_, err := one(ctx, q, `SELECT id FROM users WHERE id = @id FOR UPDATE`, args{"id": id}, pgx.RowTo[string])
+	err = tx.do(ctx, func(q querier) error {
+		_, err := list(ctx, q, `SELECT id FROM users WHERE id = ANY(@ids::uuid[]) ORDER BY id FOR UPDATE`, args{"ids": ids}, pgx.RowTo[string])
 		return err
 	})
 	if err != nil {

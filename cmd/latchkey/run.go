@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
 	kongyaml "github.com/alecthomas/kong-yaml"
@@ -38,6 +41,9 @@ type commands struct {
 
 	Serve     serveCmd     `cmd:"" help:"Run the provider."`
 	SetupLink setupLinkCmd `cmd:"" help:"Print a fresh set-up link while no administrator exists."`
+	User      userCmd      `cmd:"" help:"People: who is here, invitations, recovery, roles."`
+	Group     groupCmd     `cmd:"" help:"Groups of people."`
+	Session   sessionCmd   `cmd:"" help:"Browsers that are signed in."`
 	Migrate   migrateCmd   `cmd:"" help:"Change the database's schema, or show how far it is."`
 	Demo      demoCmd      `cmd:"" help:"Run a sample application that signs in at a running latchkey and shows the tokens."`
 	Version   versionCmd   `cmd:"" help:"Show version, commit, Go and FIPS module."`
@@ -83,6 +89,7 @@ func execute(ctx context.Context, c *commands, arguments []string) int {
 		c.log, err = c.newLogger()
 	}
 	if err != nil {
+		c.JSON = c.JSON || slices.Contains(arguments, "--json") // it may stand behind what is wrong
 		return c.report(usageError{err})
 	}
 	return c.report(parsed.Run(c))
@@ -133,10 +140,18 @@ func (c *commands) report(err error) int {
 }
 
 func messageOf(err error) string {
-	if p := (*latchkey.Problem)(nil); errors.As(err, &p) && p.Message != "" {
+	p := (*latchkey.Problem)(nil)
+	if !errors.As(err, &p) || p.Message == "" {
+		return err.Error()
+	}
+	if p.Code != "validation_failed" {
 		return p.Message
 	}
-	return err.Error()
+	var wrong []string
+	for _, field := range slices.Sorted(maps.Keys(p.Fields)) {
+		wrong = append(wrong, "--"+strings.ReplaceAll(field, "_", "-")+": "+p.Fields[field])
+	}
+	return strings.Join(wrong, " ")
 }
 
 // exitCode maps the kinds of error; name is the code of --json.
