@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/mileusna/useragent"
 
 	"latchkey"
 )
@@ -43,6 +42,10 @@ func (e *edge) logAccess(c *gin.Context) {
 		return
 	}
 	actor := latchkey.ActorFrom(ctx)
+	agent := actor.Agent
+	if agent == "" && actor.UserAgent != "" {
+		agent = "other"
+	}
 	attrs := []slog.Attr{
 		slog.String("request_id", v.id),
 		slog.String("route", route),
@@ -50,7 +53,7 @@ func (e *edge) logAccess(c *gin.Context) {
 		slog.Int("status", status),
 		slog.Float64("ms", float64(e.now().Sub(v.started).Round(10*time.Microsecond))/float64(time.Millisecond)),
 		slog.String("address", latchkey.AddressPrefix(actor.Address)),
-		slog.String("agent", agentFamily(actor.UserAgent)),
+		slog.String("agent", agent),
 	}
 	if actor.UserID != "" {
 		attrs = append(attrs, slog.String("subject", actor.UserID))
@@ -66,19 +69,4 @@ func (e *edge) logAccess(c *gin.Context) {
 		attrs = append(attrs, slog.String("code", code))
 	}
 	e.log.LogAttrs(ctx, level, "request", attrs...)
-}
-
-// agentFamily says which family of browser on which system, and no more.
-func agentFamily(agent string) string {
-	if agent == "" {
-		return ""
-	}
-	ua := useragent.Parse(agent)
-	switch {
-	case ua.Name == "" && ua.OS == "":
-		return "other"
-	case ua.OS == "":
-		return cut(ua.Name, 40)
-	}
-	return cut(ua.Name, 40) + " on " + cut(ua.OS, 40)
 }

@@ -54,6 +54,7 @@ func (e *edge) identify(c *gin.Context) {
 		Kind:      latchkey.ActorNobody,
 		Address:   from.address,
 		UserAgent: cut(c.Request.UserAgent(), maxLogValue),
+		Agent:     agentFamily(cut(c.Request.UserAgent(), maxLogValue)),
 		RequestID: id,
 	})
 	c.Request = c.Request.WithContext(ctx)
