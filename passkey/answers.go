@@ -35,12 +35,12 @@ type VerifyOut struct {
 
 // VerifyBody is the JSON of VerifyOut.
 type VerifyBody struct {
-	User          UserOut     `json:"user"`
-	Session       *SessionOut `json:"session,omitempty"`
-	Passkey       PasskeyOut  `json:"passkey"`
-	RecoveryCodes []string    `json:"recovery_codes,omitempty" doc:"With the first passkey only; shown nowhere again"`
-	RedirectTo    string      `json:"redirect_to"`
-	Signals       *Signals    `json:"signals,omitempty"`
+	User          UserOut           `json:"user"`
+	Session       *SessionOut       `json:"session,omitempty"`
+	Passkey       PasskeyOut        `json:"passkey"`
+	RecoveryCodes []string          `json:"recovery_codes,omitempty" doc:"With the first passkey only; shown nowhere again"`
+	RedirectTo    string            `json:"redirect_to"`
+	Signals       *latchkey.Signals `json:"signals,omitempty"`
 }
 
 // UserOut is the person a ceremony was about.

@@ -209,7 +209,7 @@ func (s *Service) signedIn(st *state, owner *storage.Owner, live *latchkey.Sessi
 		SetCookie: []http.Cookie{s.sessions.Cookie(rawToken)},
 		Body: VerifyBody{
 			User: userOut(owner.User), Session: sessionOut(live), Passkey: passkeyOut(owner.Passkey),
-			RedirectTo: st.continueAt("/account"), Signals: s.signalsFor(owner.User, owner.CredentialIDs),
+			RedirectTo: st.continueAt("/account"), Signals: latchkey.SignalsFor(s.rpID, owner.User, owner.CredentialIDs),
 		},
 	}
 }

@@ -376,13 +376,10 @@ func (e *enrolment) answer(ctx context.Context) (*VerifyOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids := make([][]byte, 0, len(held))
-	for _, p := range held {
-		ids = append(ids, p.CredentialID)
-	}
 	out := &VerifyOut{Status: http.StatusCreated, Body: VerifyBody{
 		User: userOut(e.user), Session: sessionOut(e.session), Passkey: passkeyOut(e.passkey),
-		RecoveryCodes: e.codes, RedirectTo: e.state.continueAt(e.next), Signals: e.signalsFor(e.user, ids),
+		RecoveryCodes: e.codes, RedirectTo: e.state.continueAt(e.next),
+		Signals: latchkey.SignalsFor(e.rpID, e.user, latchkey.CredentialIDs(e.rpID, held)),
 	}}
 	if e.rawToken != "" {
 		out.SetCookie = []http.Cookie{e.sessions.Cookie(e.rawToken)}
