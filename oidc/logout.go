@@ -34,7 +34,7 @@ const (
 	keptSID     = "hinted_sid"
 )
 
-// Logout serves GET /oauth2/logout and GET /logout. A valid hint of the session
+// Logout serves GET /oauth2/logout. A valid hint of the session
 // in this browser ends it at once; whatever else asks first.
 func (p *Provider) Logout(c *gin.Context) error {
 	ctx := c.Request.Context()
@@ -57,6 +57,22 @@ func (p *Provider) Logout(c *gin.Context) error {
 		return p.leave(c, so)
 	}
 	return p.askSignOut(c, s, so)
+}
+
+// signedOutSays is what the page says after one of our own pages ended the
+// session, by the code that the page put into the address.
+var signedOutSays = map[string]string{
+	"passkey-deleted": "The passkey was deleted, and with it this session, which it had started.",
+	"everywhere":      "You are signed out everywhere: in all browsers, and from all applications.",
+}
+
+// AskLogout serves GET /logout: the person wants to sign out, or was just signed
+// out by a page of ours (?done=CODE).
+func (p *Provider) AskLogout(c *gin.Context) error {
+	if s := session.AnyFrom(c.Request.Context()); s != nil {
+		return p.askSignOut(c, s, &signOut{})
+	}
+	return p.show(c, http.StatusOK, templates.SignedOut{Base: templates.Base{Status: signedOutSays[c.Query("done")]}})
 }
 
 // LogoutPost serves POST /oauth2/logout. From an application's page it brings no
@@ -96,7 +112,7 @@ func (p *Provider) ConfirmLogout(c *gin.Context) error {
 			return err
 		}
 	}
-	if s := session.FromContext(ctx); s != nil {
+	if s := session.AnyFrom(ctx); s != nil {
 		if err := p.endSession(c, s); err != nil {
 			return err
 		}

@@ -193,7 +193,7 @@ func (s *Service) finishLogin(ctx context.Context, st *state, owner *storage.Own
 // endReplaced ends the session whose cookie the new one overwrites, since
 // nobody could end it any more.
 func (s *Service) endReplaced(ctx context.Context) error {
-	old := anySession(ctx)
+	old := session.AnyFrom(ctx)
 	if old == nil {
 		return nil
 	}

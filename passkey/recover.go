@@ -94,7 +94,7 @@ type LogoutOut struct {
 // Logout serves POST /api/v1/session/logout. Without a session it only clears
 // the cookie.
 func (s *Service) Logout(ctx context.Context, _ *struct{}) (*LogoutOut, error) {
-	if current := anySession(ctx); current != nil {
+	if current := session.AnyFrom(ctx); current != nil {
 		err := s.db.InTx(ctx, func(tx *storage.Tx) error {
 			_, err := tx.EndSessions(ctx, storage.Ending{Cause: storage.SignedOut, UserID: current.UserID, SessionID: current.ID})
 			return err
@@ -106,11 +106,4 @@ func (s *Service) Logout(ctx context.Context, _ *struct{}) (*LogoutOut, error) {
 	out := &LogoutOut{SetCookie: []http.Cookie{s.sessions.EndCookie()}}
 	out.Body.RedirectTo = "/login"
 	return out, nil
-}
-
-func anySession(ctx context.Context) *latchkey.Session {
-	if s := session.FromContext(ctx); s != nil {
-		return s
-	}
-	return session.RecoveryFrom(ctx)
 }

@@ -32,6 +32,7 @@ func (s *Server) routes() http.Handler {
 	r.OPTIONS("/oauth2/revoke", token)
 	r.GET("/oauth2/logout", s.session, s.page(s.provider.Logout))
 	r.POST("/oauth2/logout", s.form, s.browser, s.page(s.provider.LogoutPost))
+	r.GET("/logout", s.session, s.page(s.provider.AskLogout))
 	r.POST("/logout", s.origin, s.form, s.session, s.page(s.provider.ConfirmLogout))
 
 	r.GET("/static/*path", gin.WrapH(s.pages.Static()))

@@ -127,6 +127,15 @@ func RecoveryFrom(ctx context.Context) *latchkey.Session {
 	return nil
 }
 
+// AnyFrom returns the session of the request of either kind, or nil: for what
+// ends it.
+func AnyFrom(ctx context.Context) *latchkey.Session {
+	if s := FromContext(ctx); s != nil {
+		return s
+	}
+	return RecoveryFrom(ctx)
+}
+
 // Require returns the full session of the request, or the problem
 // session_required.
 func Require(ctx context.Context) (*latchkey.Session, error) {
