@@ -81,6 +81,14 @@ type PasskeyMetadata struct {
 	UserAgentFamily   string `json:"user_agent_family,omitempty"`
 }
 
+// RecoveryCodes is how a person stands with their recovery codes.
+type RecoveryCodes struct {
+	Left       int       // unused
+	Total      int       // as many as were made; 0 = none ever
+	MadeAt     time.Time // zero = never
+	LastUsedAt time.Time // zero = never
+}
+
 // Group is a named set of people.
 type Group struct {
 	ID        string

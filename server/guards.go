@@ -14,8 +14,9 @@ import (
 	"latchkey/templates"
 )
 
-// person lets a page through for whoever is signed in; everybody else signs in
-// first and comes back. It stands after the word session.
+// person lets through whoever is signed in. Everybody else signs in first and
+// comes back to the page; the API answers session_required. It stands after the
+// word session.
 func (s *Server) person(c *gin.Context) {
 	if session.FromContext(c.Request.Context()) == nil {
 		s.toLogin(c)
@@ -44,10 +45,16 @@ func (s *Server) admin(c *gin.Context) {
 
 // fresh lets through whoever used the passkey in the last ten minutes. Others
 // confirm that it is them and come back; what a form held is kept on the page
-// of the confirmation and sent again after it. It stands after person or admin.
+// of the confirmation and sent again after it. The API answers
+// reauthentication_required. It stands after person or admin.
 func (s *Server) fresh(c *gin.Context) {
 	current := session.FromContext(c.Request.Context())
 	if current == nil || c.IsAborted() || current.Fresh() {
+		return
+	}
+	if kindOf(c.Request.URL.Path) == kindAPI {
+		_, err := session.RequireFresh(c.Request.Context())
+		s.fail(c, err)
 		return
 	}
 	page := templates.StepUp{
@@ -82,6 +89,10 @@ func hiddenOf(form url.Values) []templates.Hidden {
 // toLogin leads to the sign-in page, and from there back to a page that was
 // only read; a form cannot be sent by whoever signs in next.
 func (s *Server) toLogin(c *gin.Context) {
+	if kindOf(c.Request.URL.Path) == kindAPI {
+		s.fail(c, session.Required())
+		return
+	}
 	back := "/account"
 	if c.Request.Method == http.MethodGet {
 		back = c.Request.URL.RequestURI()

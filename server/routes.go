@@ -8,7 +8,7 @@ import (
 )
 
 // routes is every address with its guards on the line.
-func (s *Server) routes() http.Handler {
+func (s *Server) routes() *gin.Engine {
 	r := s.engine()
 	r.GET("/healthz", s.healthz)
 	r.GET("/readyz", s.readyz)
@@ -47,6 +47,12 @@ func (s *Server) routes() http.Handler {
 	r.GET("/admin", s.session, s.admin, s.page(s.operators.Home))
 	r.GET("/admin/clients", s.session, s.admin, s.page(s.operators.Clients))
 
+	r.GET("/account", s.session, s.person, s.page(s.account.Home))
+	r.GET("/account/passkeys", s.session, s.person, s.page(s.account.PasskeysPage))
+	r.POST("/account/passkeys/:id/rename", s.origin, s.form, s.session, s.person, s.page(s.account.RenamePasskeyForm))
+	r.GET("/account/passkeys/:id/remove", s.session, s.person, s.page(s.account.RemovePasskeyPage))
+	r.POST("/account/passkeys/:id/remove", s.origin, s.form, s.session, s.person, s.fresh, s.page(s.account.RemovePasskeyForm))
+
 	a := newAPI(s.edge, r, "latchkey", s.version)
 	// No person types these bodies: the ceremonies judge them themselves, and
 	// answer malformed_request instead of a list of fields.
@@ -59,7 +65,11 @@ func (s *Server) routes() http.Handler {
 	operation(a, ceremony("authentication/verify", http.StatusOK), s.passkeys.VerifyAuthentication, s.origin, s.limit(limitVerification), s.json, s.session)
 	call(a, "POST", "/api/v1/recovery/redeem", s.passkeys.Redeem, s.origin, s.json, s.browser)
 	call(a, "POST", "/api/v1/session/logout", s.passkeys.Logout, s.origin, s.json, s.session)
-	return s.handler(r)
+
+	call(a, "GET", "/api/v1/me/passkeys", s.account.Passkeys, s.session, s.person)
+	call(a, "PATCH", "/api/v1/me/passkeys/{id}", s.account.RenamePasskey, s.origin, s.json, s.session, s.person)
+	call(a, "DELETE", "/api/v1/me/passkeys/{id}", s.account.RemovePasskey, s.origin, s.json, s.session, s.person, s.fresh)
+	return r
 }
 
 // browser puts the cookies of the request into its context; it asks nothing of

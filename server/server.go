@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"sync"
 
+	"latchkey/account"
 	"latchkey/admin"
 	"latchkey/keys"
 	"latchkey/oidc"
@@ -41,6 +42,7 @@ type Server struct {
 	sessions  *session.Sessions
 	pages     *templates.Templates
 	passkeys  *passkey.Service
+	account   *account.Service
 	provider  *oidc.Provider
 	operators *admin.Service
 	router    http.Handler
@@ -90,7 +92,11 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the administration: %w", err)
 	}
-	s.router = s.routes()
+	s.account, err = account.New(account.Options{DB: o.DB, Sessions: sessions, Templates: pages, RPID: o.RPID})
+	if err != nil {
+		return nil, fmt.Errorf("make the account pages: %w", err)
+	}
+	s.router = s.handler(s.routes())
 	return s, nil
 }
 

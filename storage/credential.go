@@ -234,6 +234,24 @@ func (db *DB) RenamePasskey(ctx context.Context, userID, id, name string) error 
 	return wrapFind(err, "rename a passkey")
 }
 
+// RemovalState is what decides about the removal of one of a person's passkeys,
+// for pages that ask first. RemovePasskey judges again, under the locks.
+func (qs *queries) RemovalState(ctx context.Context, userID string) (latchkey.RemovalState, error) {
+	var state latchkey.RemovalState
+	err := qs.do(ctx, func(q querier) error {
+		_, err := one(ctx, q, `
+			SELECT (SELECT count(*) FROM credentials WHERE user_id = u.id),
+			       (SELECT count(*) FROM recovery_codes WHERE user_id = u.id AND used_at IS NULL),
+			       u.role = 'admin' AND NOT `+anotherAdmin+`
+			FROM users u WHERE u.id = @id`, args{"id": userID},
+			func(row pgx.CollectableRow) (struct{}, error) {
+				return struct{}{}, row.Scan(&state.Passkeys, &state.RecoveryCodes, &state.OnlyAdmin)
+			})
+		return err
+	})
+	return state, wrapFind(err, "judge the removal of a passkey")
+}
+
 // RemovePasskey deletes a person's passkey, ends the sessions made with it and
 // records it. It refuses the last one (latchkey.MayRemovePasskey) under the
 // owner's row lock, so that two parallel removals cannot take both. Somebody

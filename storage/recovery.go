@@ -5,7 +5,6 @@ import (
 	"encoding/base32"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -48,21 +47,22 @@ func (tx *Tx) NewRecoveryCodes(ctx context.Context, userID string) ([]string, er
 	return codes, nil
 }
 
-// RecoveryCodes tells how many of a person's codes are unused and when they
-// were made; zero time when there are none at all.
-func (qs *queries) RecoveryCodes(ctx context.Context, userID string) (remaining int, createdAt time.Time, err error) {
-	err = qs.do(ctx, func(q querier) error {
+// RecoveryCodes tells how a person stands with their codes.
+func (qs *queries) RecoveryCodes(ctx context.Context, userID string) (latchkey.RecoveryCodes, error) {
+	var codes latchkey.RecoveryCodes
+	err := qs.do(ctx, func(q querier) error {
 		_, err := one(ctx, q, `
-			SELECT count(*) FILTER (WHERE used_at IS NULL), max(created_at) FROM recovery_codes WHERE user_id = @user`,
+			SELECT count(*) FILTER (WHERE used_at IS NULL), count(*), max(created_at), max(used_at)
+			FROM recovery_codes WHERE user_id = @user`,
 			args{"user": userID}, func(row pgx.CollectableRow) (struct{}, error) {
-				return struct{}{}, row.Scan(&remaining, orZero{&createdAt})
+				return struct{}{}, row.Scan(&codes.Left, &codes.Total, orZero{&codes.MadeAt}, orZero{&codes.LastUsedAt})
 			})
 		return err
 	})
 	if err != nil {
-		return 0, time.Time{}, fmt.Errorf("count recovery codes: %w", err)
+		return latchkey.RecoveryCodes{}, fmt.Errorf("count recovery codes: %w", err)
 	}
-	return remaining, createdAt, nil
+	return codes, nil
 }
 
 // plainCode is a recovery code as it was made, from how somebody typed it.

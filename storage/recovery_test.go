@@ -50,8 +50,8 @@ func TestRecoveryCodes(t *testing.T) {
 			t.Errorf("code %d: %q, %v", i, got, err)
 		}
 	}
-	if n, at, err := db.RecoveryCodes(t.Context(), u.ID); n != 4 || at.IsZero() || err != nil {
-		t.Errorf("%d left, made at %v, %v", n, at, err)
+	if n, err := db.RecoveryCodes(t.Context(), u.ID); n.Left != 4 || n.Total != 8 || n.MadeAt.IsZero() || n.LastUsedAt.IsZero() || err != nil {
+		t.Errorf("the codes stand at %+v, %v", n, err)
 	}
 	codes(t, db, u)
 	if _, err := redeem(t, db, "alice", made[5]); !errors.Is(err, latchkey.ErrNotFound) {

@@ -257,6 +257,13 @@ func (tx *Tx) lockUserAnd(ctx context.Context, id string, others ...string) (*la
 // counted and changed; held to the end of the transaction.
 const lockAdmins = 0x6c6b61646d696e // "lkadmin"
 
+// anotherAdmin tells of a person u whether somebody else could sign in as an
+// administrator.
+const anotherAdmin = `EXISTS (
+	SELECT FROM users o
+	WHERE o.role = 'admin' AND o.status = 'active' AND o.id <> u.id
+	  AND EXISTS (SELECT FROM credentials c WHERE c.user_id = o.id))`
+
 // OnlyAdmin tells whether u is an administrator and no other one could sign in.
 // Whoever decides by it holds the lock until commit, so that two administrators
 // who remove themselves at once do not leave none. (Locking their rows instead
@@ -265,20 +272,16 @@ func (tx *Tx) OnlyAdmin(ctx context.Context, u *latchkey.User) (bool, error) {
 	if !u.IsAdmin() {
 		return false, nil
 	}
-	var others int
-	err := tx.do(ctx, func(q querier) error {
+	another := false
+	err := tx.do(ctx, func(q querier) (err error) {
 		if _, err := exec(ctx, q, `SELECT pg_advisory_xact_lock(@lock)`, args{"lock": int64(lockAdmins)}); err != nil {
 			return err
 		}
-		n, err := one(ctx, q, `
-			SELECT count(*) FROM users u
-			WHERE u.role = 'admin' AND u.status = 'active' AND u.id <> @id
-			  AND EXISTS (SELECT FROM credentials c WHERE c.user_id = u.id)`, args{"id": u.ID}, pgx.RowTo[int])
-		others = n
+		another, err = one(ctx, q, `SELECT `+anotherAdmin+` FROM users u WHERE u.id = @id`, args{"id": u.ID}, pgx.RowTo[bool])
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("count administrators: %w", err)
+		return false, fmt.Errorf("look for another administrator: %w", err)
 	}
-	return others == 0, nil
+	return !another, nil
 }

@@ -37,8 +37,10 @@ type AccountPasskeyRemove struct {
 	ID      string
 	Name    string
 	Where   string // provider to delete it in as well; "" = not known
+	Current bool   // it made this session, which ends with it
 	Refused string // why it cannot be deleted, a full sentence; "" = it can
 	Typed   string // what has to be typed into the field `confirm`; "" = nothing
+	Error   string // what is wrong with what was typed; "" = nothing
 }
 
 // AccountRecovery is GET /account/recovery-codes.

@@ -174,7 +174,11 @@ func (b *Browser) Do(method, path string, body any) *Answer {
 		}
 		raw = encoded
 	}
-	return b.send(method, path, raw, body != nil)
+	kind := ""
+	if body != nil {
+		kind = "application/json"
+	}
+	return b.send(method, path, raw, kind)
 }
 
 // Get asks for a page or a resource.
@@ -189,7 +193,13 @@ func (b *Browser) Post(path string, body any) *Answer {
 	return b.Do(http.MethodPost, path, body)
 }
 
-func (b *Browser) send(method, path string, body []byte, hasBody bool) *Answer {
+// Form sends a form as a page does; nil is a form that is only a button.
+func (b *Browser) Form(path string, fields url.Values) *Answer {
+	b.t.Helper()
+	return b.send(http.MethodPost, path, []byte(fields.Encode()), "application/x-www-form-urlencoded")
+}
+
+func (b *Browser) send(method, path string, body []byte, kind string) *Answer {
 	b.t.Helper()
 	target := path
 	if strings.HasPrefix(path, "/") {
@@ -201,8 +211,8 @@ func (b *Browser) send(method, path string, body []byte, hasBody bool) *Answer {
 		b.t.Errorf("%s %s: %v", method, path, err)
 		return &Answer{}
 	}
-	if hasBody {
-		req.Header.Set("Content-Type", "application/json")
+	if kind != "" {
+		req.Header.Set("Content-Type", kind)
 	}
 	maps.Copy(req.Header, b.Header)
 	res, err := b.HTTP.Do(req)
