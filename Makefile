@@ -9,7 +9,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.1.4
 MISSPELL    = github.com/golangci/misspell/cmd/misspell@v0.7.0
 
-.PHONY: help run build test check format bench gallery mutations
+.PHONY: help run build test faults check format bench gallery mutations
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -23,6 +23,10 @@ build: ## Build bin/latchkey
 test: ## Run every test with the race detector
 	@.ci/install postgres chromium node
 	go test -race -p 1 -timeout 30m ./...
+
+faults: ## Kill, cut and fill what make test only scratches, for about a quarter of an hour
+	@.ci/install postgres
+	LATCHKEY_FAULTS=all LATCHKEY_FAULTS_KILLS=20 go test -count=1 -p 1 -timeout 60m -v ./faults
 
 check: ## Format, vet, linters, known vulnerabilities
 	@test -z "$$(gofmt -l .)" || { echo "not formatted (make format):"; gofmt -l .; exit 1; }

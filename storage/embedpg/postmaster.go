@@ -64,11 +64,18 @@ func (c *cluster) serverArgs(socketDir string) []string {
 	return []string{"-D", c.dir(), "-h", "", "-k", socketDir, "-p", socketPort}
 }
 
+// expected are the lines of a start or stop that we asked for: one for each
+// connection that ends then or comes too early.
+func expected(line string) bool {
+	return strings.HasPrefix(line, "FATAL:  terminating connection due to administrator command") ||
+		strings.HasPrefix(line, "FATAL:  the database system is ") // starting up, not yet accepting, shutting down
+}
+
 // tell passes a line of the server on. Errors of statements are the business
 // of whoever sent them and stay at debug, like everything that is no alarm.
 func (c *cluster) tell(line string) {
 	for _, alarm := range []string{"PANIC:", "FATAL:", "WARNING:"} {
-		if strings.HasPrefix(line, alarm) {
+		if strings.HasPrefix(line, alarm) && !expected(line) {
 			c.log.Warn("postgres: " + line)
 			return
 		}

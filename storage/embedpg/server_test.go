@@ -3,13 +3,17 @@ package embedpg_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"latchkey/storage/embedpg"
 )
@@ -285,5 +289,47 @@ func TestWrongDataDirs(t *testing.T) {
 		if _, err := embedpg.Start(t.Context(), options(dir)); !errors.Is(err, embedpg.ErrDataDir) {
 			t.Errorf("%s: %v, want ErrDataDir", name, err)
 		}
+	}
+}
+
+// words is a log that is read while it is written.
+type words struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (w *words) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(p)
+}
+
+func (w *words) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}
+
+// TestOrderlyStopIsNoAlarm: the connections that a stop ends say so in words
+// that would wake an operator.
+func TestOrderlyStopIsNoAlarm(t *testing.T) {
+	t.Parallel()
+	log := &words{}
+	opts := options(dataDir(t))
+	opts.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	server := mustStart(t, opts)
+	conn, err := pgx.Connect(t.Context(), server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if err := server.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 5*time.Second, "the server ends the connection in its words", func() bool {
+		return strings.Contains(log.String(), "terminating connection")
+	})
+	if strings.Contains(log.String(), "level=WARN") {
+		t.Errorf("an orderly stop warned: %s", log.String())
 	}
 }
