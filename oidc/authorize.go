@@ -32,7 +32,7 @@ const (
 // ?request=ID alone one that waited for the person. The browser's session, if it
 // has one, is in the context.
 func (p *Provider) Authorize(c *gin.Context) error {
-	form, err := url.ParseQuery(c.Request.URL.RawQuery)
+	form, err := parseQuery(c.Request.URL.RawQuery)
 	if err != nil {
 		return p.pageRefusal(c.Request.Context(), "", "malformed_parameter", "invalid_request",
 			"The address of this page is malformed. Go back to the application and start again.")
@@ -98,7 +98,7 @@ func (p *Provider) AuthorizePost(c *gin.Context) error {
 // merged puts query and body together, so that a parameter in both counts as
 // sent twice.
 func merged(rawQuery string, body url.Values) (url.Values, error) {
-	query, err := url.ParseQuery(rawQuery)
+	query, err := parseQuery(rawQuery)
 	if err != nil {
 		return nil, err
 	}
@@ -139,12 +139,18 @@ func (p *Provider) waiting(c *gin.Context, id string) (*latchkey.Interaction, ur
 	return in, in.Form, nil
 }
 
-// browser is the value that names this browser; it gets one when it has none.
+// browser is the value that names this browser; it gets one when it has none,
+// the same for the whole request.
 func (p *Provider) browser(c *gin.Context) string {
+	const named = "oidc browser"
+	if pre := c.GetString(named); pre != "" {
+		return pre
+	}
 	pre, cookies := p.Sessions.EnsurePre(c.Request.Context())
 	for i := range cookies {
 		http.SetCookie(c.Writer, &cookies[i])
 	}
+	c.Set(named, pre)
 	return pre
 }
 
@@ -188,7 +194,7 @@ func (p *Provider) issueCode(c *gin.Context, rq *request, in *latchkey.Interacti
 	}
 	au := storage.Authorization{
 		Code: u.code, ClientID: rq.client.ID, SessionID: s.ID, RedirectURI: rq.sent, CodeChallenge: rq.challenge, Nonce: rq.nonce,
-		ScopesAsked: rq.scopes, Scopes: rq.scopes, Consented: consented(s, in), CodeTTL: p.CodeTTL, MaxAge: p.RefreshTokenMaxAge,
+		ScopesAsked: rq.scopes, Scopes: rq.scopes, AskConsent: rq.asks(promptConsent), Consented: consented(s, in), CodeTTL: p.CodeTTL, MaxAge: p.RefreshTokenMaxAge,
 	}
 	if in != nil {
 		au.Interaction, au.Browser = in.ID, p.browser(c)
@@ -247,8 +253,15 @@ func (p *Provider) wait(c *gin.Context, rq *request, in *latchkey.Interaction, v
 		}
 		id = made
 	} else {
-		next.Done, next.NotBefore, id = slices.Clone(in.Needs.Done), in.CreatedAt, in.ID
-		if err := p.DB.SetNeeds(ctx, id, p.browser(c), next); err != nil {
+		next.NotBefore, id = in.CreatedAt, in.ID
+		if next.UserID == in.Needs.UserID { // what somebody else did before does not count
+			next.Done = slices.Clone(in.Needs.Done)
+		}
+		err := p.DB.SetNeeds(ctx, id, p.browser(c), next)
+		if errors.Is(err, latchkey.ErrNotFound) {
+			return requestOver() // it ended meanwhile
+		}
+		if err != nil {
 			return err
 		}
 	}

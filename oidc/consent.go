@@ -48,6 +48,9 @@ func (p *Provider) Decide(c *gin.Context) error {
 		id = c.Query("request")
 	}
 	in, stored, err := p.waiting(c, id)
+	if errors.Is(err, latchkey.ErrExpired) && form.Has("token") {
+		return p.foreignForm(c, "") // used before, or left open for too long
+	}
 	if err != nil {
 		return err
 	}
@@ -55,18 +58,18 @@ func (p *Provider) Decide(c *gin.Context) error {
 	if err != nil {
 		return p.refuseRequest(c, rq, in, err)
 	}
-	s := session.FromContext(ctx)
-	if in.Needs.Reason == promptConsent {
-		if !p.ownForm(in, s, form.Get("token")) {
-			return p.foreignForm(c, rq, s)
-		}
-	} else if form.Get("decision") != "deny" {
-		return p.foreignForm(c, rq, s)
-	}
-	switch form.Get("decision") {
-	case "allow":
+	s, asked := session.FromContext(ctx), in.Needs.Reason == promptConsent
+	decision, token := form.Get("decision"), form.Get("token")
+	switch {
+	case decision == "deny" && (!asked || s == nil): // Cancel needs nobody, only this browser
+		return p.deny(c, rq, s, in)
+	case asked && s == nil && token != "": // the session ended while the page was open
+		return seeOther(c, pathAuthorize+"?request="+url.QueryEscape(in.ID))
+	case !asked || !p.ownForm(in, s, token):
+		return p.foreignForm(c, rq.client.ID)
+	case decision == "allow":
 		return p.allow(c, rq, s, in)
-	case "deny":
+	case decision == "deny":
 		return p.deny(c, rq, s, in)
 	}
 	return latchkey.Refuse(latchkey.ErrInvalid, "malformed_request", "Choose Allow or Cancel.")
@@ -81,10 +84,11 @@ func (p *Provider) ownForm(in *latchkey.Interaction, s *latchkey.Session, token 
 	return subtle.ConstantTimeCompare([]byte(token), []byte(p.DB.ConsentToken(in.ID, s.ID))) == 1
 }
 
-// foreignForm records and refuses a decision that did not come from our form.
-func (p *Provider) foreignForm(c *gin.Context, rq *request, s *latchkey.Session) error {
-	ev := latchkey.Event{Kind: latchkey.ConsentDenied, ClientID: rq.client.ID, Outcome: latchkey.Failure, Reason: "foreign_form"}
-	if s != nil {
+// foreignForm records and refuses a decision that did not come from a form of
+// ours that still counts.
+func (p *Provider) foreignForm(c *gin.Context, clientID string) error {
+	ev := latchkey.Event{Kind: latchkey.ConsentDenied, ClientID: clientID, Outcome: latchkey.Failure, Reason: "foreign_form"}
+	if s := session.FromContext(c.Request.Context()); s != nil {
 		ev.Subject = s.UserID
 	}
 	if err := p.refused(c.Request.Context(), ev); err != nil {
@@ -99,7 +103,7 @@ func (p *Provider) allow(c *gin.Context, rq *request, s *latchkey.Session, in *l
 	in.Needs = latchkey.Needs{UserID: s.UserID, NotBefore: in.Needs.NotBefore, Done: append(slices.Clone(in.Needs.Done), promptConsent)}
 	err := p.DB.GrantConsent(ctx, in, p.browser(c), latchkey.Consent{UserID: s.UserID, ClientID: rq.client.ID, Scopes: rq.scopes})
 	if errors.Is(err, latchkey.ErrNotFound) {
-		return p.foreignForm(c, rq, s) // the form was used meanwhile
+		return p.foreignForm(c, rq.client.ID) // the form was used meanwhile
 	}
 	if err != nil {
 		return err

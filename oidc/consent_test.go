@@ -105,7 +105,7 @@ func TestConsentDenied(t *testing.T) {
 		t.Errorf("%d events", n)
 	}
 	w.noGrant(t)
-	wantPage(t, b.post(t, "/consent", form), 400, "request_expired")
+	wantPage(t, b.post(t, "/consent", form), 403, "form_expired")
 }
 
 // SECURITY case 14.
@@ -123,8 +123,8 @@ func TestConsentFormOfSomebodyElse(t *testing.T) {
 	wantPage(t, post("token", ""), 403, "form_expired")
 	wantPage(t, post("token", "AAAA"), 403, "form_expired")
 	wantPage(t, post("token", foreignForm.Get("token")), 403, "form_expired")
-	wantPage(t, foreign.post(t, "/consent", url.Values{"request": form["request"], "token": form["token"], "decision": {"allow"}}), 400, "request_expired")
-	if n := w.events(t, latchkey.ConsentDenied, "foreign_form"); n != 3 {
+	wantPage(t, foreign.post(t, "/consent", url.Values{"request": form["request"], "token": form["token"], "decision": {"allow"}}), 403, "form_expired")
+	if n := w.events(t, latchkey.ConsentDenied, "foreign_form"); n != 4 {
 		t.Errorf("%d events", n)
 	}
 	w.noGrant(t)
@@ -135,8 +135,9 @@ func TestConsentFormOfSomebodyElse(t *testing.T) {
 	if got := post(); got.location(t).Query().Get("code") == "" {
 		t.Errorf("answered %d %s", got.status, got.body)
 	}
-	if got := post(); got.status != 400 {
-		t.Errorf("a used form answered %d %s", got.status, got.body)
+	wantPage(t, post(), 403, "form_expired")
+	if n := w.events(t, latchkey.ConsentDenied, "foreign_form"); n != 5 {
+		t.Errorf("%d events after a used form", n)
 	}
 	if n := w.count(t, `SELECT count(*) FROM grants`); n != 1 {
 		t.Errorf("%d grants", n)

@@ -21,7 +21,10 @@ func protocolForm(r *http.Request) (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	return form, single(form)
+	if err := single(form); err != nil {
+		return nil, err
+	}
+	return valued(form), nil
 }
 
 // postForm is the parsed body; the route's word has limited and checked it.
@@ -49,6 +52,25 @@ func single(form url.Values) error {
 		}
 	}
 	return nil
+}
+
+// valued leaves out parameters without a value: they count as not sent (RFC 6749
+// §3.1 and §3.2). Twice without a value stays, being twice, and so does max_age,
+// which must never be read as "no limit".
+func valued(form url.Values) url.Values {
+	kept := url.Values{}
+	for name, values := range form {
+		if len(values) != 1 || values[0] != "" || name == "max_age" {
+			kept[name] = values
+		}
+	}
+	return kept
+}
+
+// parseQuery reads the parameters of an address. A bare semicolon is a character
+// like any other (WHATWG URL), where net/url refuses the whole.
+func parseQuery(raw string) (url.Values, error) {
+	return url.ParseQuery(strings.ReplaceAll(raw, ";", "%3B"))
 }
 
 // isText tells whether s is UTF-8 without NUL, which no column takes.

@@ -52,6 +52,7 @@ func doubled(form url.Values) (names []string) {
 // client or the address of the answer cannot be trusted. A *fault goes back to
 // the application, and the returned request says where.
 func (p *Provider) gate(ctx context.Context, form url.Values) (*request, error) {
+	form = valued(form)
 	rq, err := p.recipient(ctx, form)
 	if err != nil {
 		return nil, err

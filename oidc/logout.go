@@ -38,7 +38,7 @@ const (
 // in this browser ends it at once; whatever else asks first.
 func (p *Provider) Logout(c *gin.Context) error {
 	ctx := c.Request.Context()
-	form, err := url.ParseQuery(c.Request.URL.RawQuery)
+	form, err := parseQuery(c.Request.URL.RawQuery)
 	if err != nil || single(form) != nil {
 		return latchkey.Refuse(latchkey.ErrInvalid, "malformed_request", "The address of this page is malformed.")
 	}

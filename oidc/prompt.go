@@ -78,7 +78,8 @@ type verdict struct {
 }
 
 // needs judges a request against the session of the browser. in is the waiting
-// interaction, if the person was sent somewhere before.
+// interaction, if the person was sent somewhere before. Whether consent is
+// missing, the statement decides that would issue the code.
 func needs(rq *request, s *latchkey.Session, in *latchkey.Interaction) (verdict, error) {
 	if s == nil {
 		return verdict{"login", codeLoginRequired}, nil
@@ -95,8 +96,6 @@ func needs(rq *request, s *latchkey.Session, in *latchkey.Interaction) (verdict,
 		return verdict{"login", codeLoginRequired}, nil
 	case rq.asks(promptLogin) && !done, rq.maxAge >= 0 && !done && tooOld(rq.maxAge, s):
 		return verdict{"reauth", codeLoginRequired}, nil
-	case rq.asks(promptConsent) && !consented(s, in):
-		return verdict{"consent", codeConsentRequired}, nil
 	}
 	return verdict{}, nil
 }

@@ -60,7 +60,7 @@ func bearerOf(r *http.Request) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		fromBody = form["access_token"]
+		fromBody = valued(form)["access_token"]
 	}
 	if len(headers)+len(fromBody) > 1 {
 		return "", refuse(codeInvalidRequest, "More than one token was sent.")

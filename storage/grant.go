@@ -87,6 +87,7 @@ type Authorization struct {
 	ScopesAsked   []string
 	Scopes        []string
 	Audience      []string
+	AskConsent    bool          // consent is needed even if it was given before
 	Consented     bool          // consent was given for this very request
 	Interaction   string        // raw id, spent with the code; empty when none waited
 	Browser       string        // to which the interaction is bound
@@ -124,7 +125,7 @@ func (qs *queries) IssueCode(ctx context.Context, au Authorization) (verdict Ver
 	a["grant"], a["client"], a["login"], a["code"], a["salt"] = id, au.ClientID, au.SessionID, codeHash, newSalt()
 	a["redirect"], a["challenge"], a["nonce"] = au.RedirectURI, au.CodeChallenge, au.Nonce
 	a["asked"], a["scopes"], a["audience"] = texts(au.ScopesAsked), texts(au.Scopes), texts(au.Audience)
-	a["consented"], a["code_ttl"], a["max_age"] = au.Consented, au.CodeTTL, au.MaxAge
+	a["ask"], a["consented"], a["code_ttl"], a["max_age"] = au.AskConsent, au.Consented, au.CodeTTL, au.MaxAge
 	a["id"], a["kind"], a["browsers"], a["waits"] = interaction, "pending", qs.browserHashes(au.Browser), interaction != nil
 	err = qs.do(ctx, func(q querier) error {
 		verdict, err = one(ctx, q, issueCode, a, pgx.RowTo[Verdict])
@@ -140,10 +141,10 @@ var issueCode = `
 	WITH facts AS (
 		SELECT u.id AS user_id, s.id AS session_id, s.auth_time, s.acr, s.amr, s.expires_at, CASE
 			WHEN s.kind <> 'full' OR s.idle_expires_at <= now() OR s.expires_at <= now() THEN 'session_ended'` + peopleStand + `
-			WHEN NOT (@consented OR c.first_party OR EXISTS (
+			WHEN NOT @consented AND (@ask OR NOT (c.first_party OR EXISTS (
 				SELECT 1 FROM consents k
 				WHERE k.user_id = u.id AND k.client_id = c.id AND k.scopes @> @scopes::text[]
-				  AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()))) THEN 'consent'
+				  AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())))) THEN 'consent'
 			ELSE 'issued' END AS verdict
 		FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = @client
 		WHERE s.id = @login
