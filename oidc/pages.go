@@ -35,6 +35,7 @@ func (p *Provider) showConsent(c *gin.Context, rq *request, s *latchkey.Session,
 		Base: templates.Base{Person: personOf(s)},
 		App:  rq.client.Name, Host: hostOf(rq.redirect), Action: pathConsent,
 		Hidden: []templates.Hidden{{Name: "request", Value: in.ID}, {Name: "token", Value: p.DB.ConsentToken(in.ID, s.ID)}},
+		Switch: pathLogin + "?request=" + url.QueryEscape(in.ID) + "&switch=1",
 	}
 	page.Read, page.Act, page.Stay = scopeWords(rq.scopes)
 	return p.show(c, http.StatusOK, page)

@@ -39,7 +39,8 @@ func (s *Service) Recover(c *gin.Context) error {
 
 // Login serves GET /login: sign-in, or "Confirm it's you" for whoever is signed
 // in and has to use the passkey again. ?request=ID names the authorization
-// request that waits; ?return=PATH the page of ours that asked.
+// request that waits, and ?switch=1 with it that somebody else wants to go on;
+// ?return=PATH the page of ours that asked.
 func (s *Service) Login(c *gin.Context) error {
 	ctx := c.Request.Context()
 	if id := c.Query("request"); id != "" {
@@ -83,12 +84,12 @@ func (s *Service) loginForRequest(c *gin.Context, id string) error {
 	}
 	current := session.FromContext(ctx)
 	switch {
-	case in.Needs.Reason == "login" || current == nil:
+	case in.Needs.Reason == "login" || current == nil || c.Query("switch") != "":
 		return s.show(c, templates.Login{Request: id, App: app, Username: in.Needs.Hint, Cancel: "/consent"})
 	case in.Needs.Reason == "reauth" && (in.Needs.UserID == "" || in.Needs.UserID == current.UserID):
 		return s.show(c, templates.StepUp{
 			Base:    templates.Base{Person: templates.PersonOf(current)},
-			Request: id, App: app, Cancel: "/consent",
+			Request: id, App: app, Cancel: "/consent", Switch: "/login?request=" + url.QueryEscape(id) + "&switch=1",
 			Reason: "The application asks you to use your passkey again.",
 		})
 	}

@@ -70,17 +70,21 @@ func TestAnApplicationSignsIn(t *testing.T) {
 	}
 }
 
-func registerClient(t *testing.T, app *servertest.App, redirectURI string) (secret string) {
+func registerClient(t *testing.T, app *servertest.App, redirectURI string, change ...func(*latchkey.Client)) (secret string) {
 	t.Helper()
-	secret = app.DB.NewClientSecret()
-	err := app.DB.InTx(t.Context(), func(tx *storage.Tx) error {
-		return tx.CreateClient(t.Context(), &latchkey.Client{
-			ID: "wiki", Name: "Wiki", Type: "web", Profile: latchkey.ProfileOIDC, Enabled: true, FirstParty: true,
-			RedirectURIs: []string{redirectURI}, GrantTypes: []string{latchkey.GrantAuthorizationCode, latchkey.GrantRefreshToken},
-			ResponseTypes: []string{"code"}, Scopes: []string{"openid", "profile", "email", "offline_access"},
-			AuthMethod: latchkey.AuthBasic, IDTokenAlg: "RS256", AccessTokenAlg: "ES256", AccessTokenFormat: "jwt",
-		}, secret)
-	})
+	c := &latchkey.Client{
+		ID: "wiki", Name: "Wiki", Type: "web", Profile: latchkey.ProfileOIDC, Enabled: true, FirstParty: true,
+		RedirectURIs: []string{redirectURI}, GrantTypes: []string{latchkey.GrantAuthorizationCode, latchkey.GrantRefreshToken},
+		ResponseTypes: []string{"code"}, Scopes: []string{"openid", "profile", "email", "offline_access"},
+		AuthMethod: latchkey.AuthBasic, IDTokenAlg: "RS256", AccessTokenAlg: "ES256", AccessTokenFormat: "jwt",
+	}
+	for _, f := range change {
+		f(c)
+	}
+	if !c.Public() {
+		secret = app.DB.NewClientSecret()
+	}
+	err := app.DB.InTx(t.Context(), func(tx *storage.Tx) error { return tx.CreateClient(t.Context(), c, secret) })
 	if err != nil {
 		t.Fatalf("register the client: %v", err)
 	}

@@ -66,7 +66,7 @@ type StepUp struct {
 	Return  string  // local path to go to afterwards; "" = redirect_to of the answer
 	Resume  *Resume // the form to send again afterwards; nil = none
 	Back    string  // where "Go back" leads when there is no application; "" = no link
-	Switch  string  // where "Switch account" leads: a page that asks and signs out
+	Switch  string  // where "Switch account" leads; "" = /logout, which asks and signs out
 }
 
 // Resume is a form whose sender had to confirm first: it is sent again as it
