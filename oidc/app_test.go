@@ -201,3 +201,15 @@ func connect(t *testing.T, w *world) func(token string) storage.Verdict {
 		return state.Verdict
 	}
 }
+
+// end ends what a cause ends.
+func (w *world) end(t *testing.T, e storage.Ending) {
+	t.Helper()
+	err := w.db.InTx(t.Context(), func(tx *storage.Tx) error {
+		_, err := tx.EndSessions(t.Context(), e)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -49,17 +49,17 @@ func (p *Provider) readBearer(ctx context.Context, token string) (*bearer, error
 
 // ownActive tells whether a token of client_credentials still counts: it has no
 // row, so its application is asked, and the list of revoked ids.
-func (p *Provider) ownActive(ctx context.Context, b *bearer) (bool, error) {
+func (p *Provider) ownActive(ctx context.Context, b *bearer) (active bool, allowed []string, err error) {
 	c, err := p.enabledClient(ctx, b.Access.ClientID)
 	if errors.Is(err, latchkey.ErrNotFound) {
-		return false, nil
+		return false, nil, nil
 	}
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	if !c.TokensNotBefore.IsZero() && !b.Access.IssuedAt.After(c.TokensNotBefore) {
-		return false, nil
+		return false, nil, nil
 	}
 	spent, err := p.DB.Spent(ctx, b.Access.JTI)
-	return !spent, err
+	return !spent, c.Scopes, err
 }

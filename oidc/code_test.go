@@ -1,6 +1,7 @@
 package oidc_test
 
 import (
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -169,4 +170,82 @@ func TestCodeGarbage(t *testing.T) {
 		wantFault(t, a.exchange(t, code), 400, "invalid_grant")
 	}
 	wantFault(t, a.exchange(t, ""), 400, "invalid_request")
+}
+
+// The first attempt of its own client spends the code whatever else is wrong
+// with it, also when the code is not what the refusal is about.
+func TestCodeIsSpentByAWrongAttempt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.sql(t, `INSERT INTO groups (id, name, name_key) VALUES ('01a20b62-0000-7000-8000-000000000001', 'staff', 'staff')`)
+	a := w.app(t, "wiki")
+	b := w.browser().signIn(t, w.user(t, "alice"))
+	for _, c := range []struct {
+		name, before, after string
+		exchange            []string
+		code, reason        string
+	}{
+		{name: "resource asked for", exchange: []string{"resource", "https://api.example.com"}, code: "invalid_target", reason: "resource"},
+		{name: "audience asked for", exchange: []string{"audience", "https://api.example.com"}, code: "invalid_target", reason: "resource"},
+		{name: "grant type taken", before: `UPDATE clients SET grant_types = '{client_credentials}'`,
+			after: `UPDATE clients SET grant_types = '{authorization_code,refresh_token}'`, code: "unauthorized_client", reason: "grant_type_not_allowed"},
+		{name: "person outside of the groups", before: `INSERT INTO client_groups (client_id, group_id) SELECT 'wiki', id FROM groups`,
+			after: `DELETE FROM client_groups`, code: "access_denied", reason: "not_allowed"},
+		{name: "signed out meanwhile", before: `UPDATE grants SET revoked_at = now(), revoke_reason = 'signed_out' WHERE code_uses = 0`,
+			code: "invalid_grant", reason: "revoked"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code := a.code(t, b)
+			if c.before != "" {
+				w.sql(t, c.before)
+			}
+			before := w.events(t, latchkey.TokenRefused, c.reason)
+			wantFault(t, a.exchange(t, code, c.exchange...), 400, c.code)
+			if n := w.events(t, latchkey.TokenRefused, c.reason); n != before+1 {
+				t.Errorf("%d events of reason %s", n-before, c.reason)
+			}
+			if c.after != "" {
+				w.sql(t, c.after)
+			}
+			wantFault(t, a.exchange(t, code), 400, "invalid_grant")
+			if n := w.count(t, `SELECT count(*) FROM grants WHERE revoked_at IS NULL`); n != 0 {
+				t.Errorf("%d grants live", n)
+			}
+		})
+	}
+	if n := w.events(t, latchkey.TokenIssued, ""); n != 0 {
+		t.Errorf("%d tokens were issued", n)
+	}
+}
+
+// A scope that was taken from the application since the person allowed it is not
+// given any more, to no token.
+func TestScopeTakenFromTheApplication(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.app(t, "wiki")
+	b := w.browser().signIn(t, w.user(t, "alice"))
+	w.sql(t, `UPDATE users SET email_verified_at = now()`)
+	code, before := a.code(t, b), a.tokens(t, b)
+	if told := w.userinfo(t, before.access).json(t); told["email"] == nil {
+		t.Fatalf("userinfo tells %v", told)
+	}
+	w.sql(t, `UPDATE clients SET scopes = '{openid,profile,offline_access}'`)
+	got := a.exchange(t, code)
+	if scope := got.json(t)["scope"]; scope != "openid profile offline_access" {
+		t.Errorf("exchange gives %v", scope)
+	}
+	if scope := a.refresh(t, before.refresh).json(t)["scope"]; scope != "openid profile offline_access" {
+		t.Errorf("refresh gives %v", scope)
+	}
+	if told := w.userinfo(t, before.access).json(t); told["email"] != nil || told["groups"] != nil || told["name"] == nil {
+		t.Errorf("userinfo tells %v", told)
+	}
+	if scope := a.call(t, "/oauth2/introspect", url.Values{"token": {before.access}}).json(t)["scope"]; scope != "openid profile offline_access" {
+		t.Errorf("introspection tells %v", scope)
+	}
+	w.sql(t, `UPDATE clients SET scopes = '{openid}'`)
+	wantFault(t, a.refresh(t, readTokens(t, got).refresh), 400, "invalid_scope")
+	w.sql(t, `UPDATE clients SET scopes = '{profile}'`)
+	wantFault(t, w.userinfo(t, before.access), 403, "insufficient_scope")
 }

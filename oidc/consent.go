@@ -142,7 +142,7 @@ func (p *Provider) deny(c *gin.Context, rq *request, s *latchkey.Session, in *la
 // notAllowed is for a person outside of the groups that the application is for:
 // they see which rule, and the way back tells the application.
 func (p *Provider) notAllowed(c *gin.Context, rq *request, in *latchkey.Interaction) error {
-	f := refuse(codeAccessDenied, "The person may not use this application.").because(string(storage.IsNotAllowed))
+	f := notInGroups()
 	if rq.asks(promptNone) {
 		return p.refuseRequest(c, rq, in, f)
 	}

@@ -14,13 +14,7 @@ func TestEndsReachAccessTokensAtOnce(t *testing.T) {
 	end := func(e storage.Ending) func(*testing.T, *browser) {
 		return func(t *testing.T, b *browser) {
 			e.UserID, e.SessionID = alice.ID, b.session.ID
-			err := w.db.InTx(t.Context(), func(tx *storage.Tx) error {
-				_, err := tx.EndSessions(t.Context(), e)
-				return err
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			w.end(t, e)
 		}
 	}
 	for _, c := range []struct {

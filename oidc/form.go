@@ -3,6 +3,7 @@ package oidc
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -76,5 +77,12 @@ func parseQuery(raw string) (url.Values, error) {
 // isText tells whether s is UTF-8 without NUL, which no column takes.
 func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
-// words splits a list of RFC 6749 §3.3.
-func words(s string) []string { return strings.Fields(s) }
+// words splits a list of RFC 6749 §3.3; what stands twice counts once.
+func words(s string) (list []string) {
+	for _, word := range strings.Fields(s) {
+		if !slices.Contains(list, word) {
+			list = append(list, word)
+		}
+	}
+	return list
+}

@@ -70,22 +70,27 @@ func (p *Provider) introspect(ctx context.Context, cl *latchkey.Client, token st
 	if b.Access.ClientID != cl.ID && b.Audience != cl.ID && !cl.Introspects {
 		return none, nil
 	}
-	active := false
-	if b.Access.GrantID == "" {
-		active, err = p.ownActive(ctx, b)
-	} else {
-		var state *storage.AccessState
-		if state, err = p.DB.AccessState(ctx, b.Access); err == nil {
-			active = state.Verdict == storage.IsActive
-		}
-	}
+	active, allowed, err := p.accessActive(ctx, b)
 	if err != nil || !active {
 		return none, err
 	}
 	return &introspection{
-		Active: true, Scope: b.Scope, ClientID: b.accessClaims.ClientID, TokenType: "Bearer", Expires: b.Expires, IssuedAt: b.accessClaims.IssuedAt,
+		Active: true, Scope: strings.Join(stillAllowed(words(b.Scope), allowed), " "), ClientID: b.accessClaims.ClientID, TokenType: "Bearer", Expires: b.Expires, IssuedAt: b.accessClaims.IssuedAt,
 		Subject: b.Subject, Audience: b.Audience, Issuer: b.Issuer, JTI: b.accessClaims.JTI, AuthTime: b.AuthTime, ACR: b.ACR, AMR: b.AMR,
 	}, nil
+}
+
+// accessActive tells whether an access token counts, and the scopes that its
+// application may have now.
+func (p *Provider) accessActive(ctx context.Context, b *bearer) (active bool, allowed []string, err error) {
+	if b.Access.GrantID == "" {
+		return p.ownActive(ctx, b)
+	}
+	state, err := p.DB.AccessState(ctx, b.Access)
+	if err != nil {
+		return false, nil, err
+	}
+	return state.Verdict == storage.IsActive, state.Scopes, nil
 }
 
 func (p *Provider) introspectRefresh(ctx context.Context, cl *latchkey.Client, token string) (*introspection, error) {

@@ -1,94 +1,15 @@
 package oidc_test
 
 import (
+	"latchkey/storage"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"latchkey"
+
+	"github.com/google/go-cmp/cmp"
 )
-
-// SECURITY case 24.
-func TestRefreshAfterTheGrace(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	a := w.app(t, "wiki")
-	alice := w.user(t, "alice")
-	b := w.browser().signIn(t, alice)
-	first := a.tokens(t, b)
-	second := readTokens(t, a.refresh(t, first.refresh))
-	if again := readTokens(t, a.refresh(t, first.refresh)); again.refresh != second.refresh {
-		t.Error("within the grace another successor was given")
-	}
-	if n := w.events(t, latchkey.TokenRefreshed, "grace"); n != 1 {
-		t.Errorf("%d events of the grace", n)
-	}
-	w.sql(t, `UPDATE grants SET rt_rotated_at = now() - interval '31 seconds'`)
-	wantFault(t, a.refresh(t, first.refresh), 400, "invalid_grant")
-	wantFault(t, a.refresh(t, second.refresh), 400, "invalid_grant")
-	if a.active(t, second.access) {
-		t.Error("an access token of the family is active")
-	}
-	if n := w.count(t, `SELECT count(*) FROM audit_pending WHERE kind = 'refresh.reused' AND subject = $1`, alice.ID); n != 1 {
-		t.Errorf("%d events that the person sees", n)
-	}
-}
-
-func TestGrandparentInsideTheGrace(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	a := w.app(t, "wiki")
-	b := w.browser().signIn(t, w.user(t, "alice"))
-	first := a.tokens(t, b)
-	second := readTokens(t, a.refresh(t, first.refresh))
-	third := readTokens(t, a.refresh(t, second.refresh))
-	wantFault(t, a.refresh(t, first.refresh), 400, "invalid_grant")
-	wantFault(t, a.refresh(t, third.refresh), 400, "invalid_grant")
-}
-
-func TestRefreshWithoutGrace(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	none := time.Duration(0)
-	a := w.app(t, "wiki", func(c *latchkey.Client) { c.RefreshGrace = &none })
-	b := w.browser().signIn(t, w.user(t, "alice"))
-	first := a.tokens(t, b)
-	second := readTokens(t, a.refresh(t, first.refresh))
-	wantFault(t, a.refresh(t, first.refresh), 400, "invalid_grant")
-	wantFault(t, a.refresh(t, second.refresh), 400, "invalid_grant")
-}
-
-// SECURITY case 25.
-func TestRefreshFiftyTimesAtOnce(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	a := w.app(t, "wiki")
-	b := w.browser().signIn(t, w.user(t, "alice"))
-	first := a.tokens(t, b)
-	var mu sync.Mutex
-	successors := map[string]int{}
-	var wg sync.WaitGroup
-	for range 50 {
-		wg.Go(func() {
-			got := a.refresh(t, first.refresh)
-			if got.status != 200 {
-				t.Errorf("answered %d %s", got.status, got.body)
-				return
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			successors[readTokens(t, got).refresh]++
-		})
-	}
-	wg.Wait()
-	if len(successors) != 1 {
-		t.Errorf("%d successors", len(successors))
-	}
-	if n := w.count(t, `SELECT rt_gen::bigint FROM grants`); n != 2 {
-		t.Errorf("generation %d", n)
-	}
-}
 
 // SECURITY case 28.
 func TestRefreshRefusedChangesNothing(t *testing.T) {
@@ -180,4 +101,73 @@ func TestRefreshWithoutOfflineAccess(t *testing.T) {
 	offline := plain.tokens(t, other)
 	w.sql(t, `DELETE FROM sessions`)
 	readTokens(t, plain.refresh(t, offline.refresh))
+}
+
+// A person who was taken out of the group is told so also by the refresh token
+// that ended for it.
+func TestRefreshOfSomebodyTakenOutOfTheGroup(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	alice := w.user(t, "alice")
+	w.sql(t, `INSERT INTO groups (id, name, name_key) VALUES ('01a20b62-0000-7000-8000-000000000001', 'staff', 'staff')`)
+	w.sql(t, `INSERT INTO memberships (group_id, user_id) SELECT id, $1 FROM groups`, alice.ID)
+	a := w.app(t, "wiki", func(c *latchkey.Client) { c.AllowedGroups = []string{"staff"} })
+	tk := a.tokens(t, w.browser().signIn(t, alice))
+	w.sql(t, `DELETE FROM memberships`)
+	w.end(t, storage.Ending{Cause: storage.GroupTaken, UserID: alice.ID, ClientID: a.ID})
+	wantFault(t, a.refresh(t, tk.refresh), 400, "access_denied")
+	wantFault(t, w.userinfo(t, tk.access), 401, "invalid_token")
+	w.sql(t, `INSERT INTO memberships (group_id, user_id) SELECT id, $1 FROM groups`, alice.ID)
+	wantFault(t, a.refresh(t, tk.refresh), 400, "invalid_grant") // what ended stays ended
+}
+
+// The idle end moves with every use and never beyond the absolute one.
+func TestRefreshEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.app(t, "wiki", func(c *latchkey.Client) { c.RefreshTokenTTL = 24 * time.Hour })
+	b := w.browser().signIn(t, w.user(t, "alice"))
+	tk := a.tokens(t, b)
+	left := func(column string) time.Duration {
+		t.Helper()
+		return time.Duration(w.count(t, `SELECT extract(epoch FROM `+column+` - now())::bigint FROM grants`)) * time.Second
+	}
+	near := func(what string, got, want time.Duration) {
+		t.Helper()
+		if (got - want).Abs() > time.Minute {
+			t.Errorf("%s in %v, want %v", what, got, want)
+		}
+	}
+	near("absolute end", left("expires_at"), 90*24*time.Hour)
+	near("idle end", left("rt_expires_at"), 24*time.Hour)
+	w.sql(t, `UPDATE grants SET rt_expires_at = now() + interval '1 hour'`)
+	tk = readTokens(t, a.refresh(t, tk.refresh))
+	near("idle end after use", left("rt_expires_at"), 24*time.Hour)
+	w.sql(t, `UPDATE grants SET expires_at = now() + interval '2 hours'`)
+	tk = readTokens(t, a.refresh(t, tk.refresh))
+	near("idle end near the absolute one", left("rt_expires_at"), 2*time.Hour)
+	w.sql(t, `UPDATE grants SET rt_expires_at = now() - interval '1 second'`)
+	wantFault(t, a.refresh(t, tk.refresh), 400, "invalid_grant")
+}
+
+// OpenID Connect Core §12.2: who, when and how stay those of the sign-in.
+func TestIDTokenOfARefresh(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.app(t, "wiki")
+	b := w.browser().signIn(t, w.user(t, "alice"))
+	first := a.tokens(t, b)
+	w.sql(t, `UPDATE sessions SET auth_time = now() + interval '1 hour', acr = 'other', amr = '{x}'`)
+	second := a.refresh(t, first.refresh, "scope", "openid profile")
+	before, after := claimsIn(t, first.id), claimsIn(t, readTokens(t, second).id)
+	if after["at_hash"] == before["at_hash"] || after["nonce"] != nil || before["nonce"] != "n-1" {
+		t.Errorf("first %v, then %v", before, after)
+	}
+	for _, name := range []string{"nonce", "at_hash", "iat", "exp"} {
+		delete(before, name)
+		delete(after, name)
+	}
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("(-first +second):\n%s", diff)
+	}
 }

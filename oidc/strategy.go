@@ -34,7 +34,7 @@ type accessClaims struct {
 	IssuedAt int64    `json:"iat"`
 	JTI      string   `json:"jti"`
 	ClientID string   `json:"client_id"`
-	Scope    string   `json:"scope"`
+	Scope    string   `json:"scope,omitempty"`
 	AuthTime int64    `json:"auth_time,omitempty"`
 	ACR      string   `json:"acr,omitempty"`
 	AMR      []string `json:"amr,omitempty"`

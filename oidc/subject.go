@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"maps"
+	"slices"
 
 	"latchkey"
 )
@@ -32,15 +33,15 @@ func profileClaims() map[string]func(any) bool {
 
 // claimsOf is what userinfo tells of a person for the scopes of a token. The
 // address is released only when verified: storage gives no other.
-func claimsOf(u *latchkey.User, scopes map[string]bool) map[string]any {
+func claimsOf(u *latchkey.User, scopes []string) map[string]any {
 	claims := map[string]any{"sub": u.Subject}
-	if scopes[scopeProfile] {
+	if slices.Contains(scopes, scopeProfile) {
 		maps.Copy(claims, profileOf(u))
 	}
-	if scopes[scopeEmail] && u.Email != "" {
+	if slices.Contains(scopes, scopeEmail) && u.Email != "" {
 		claims["email"], claims["email_verified"] = u.Email, true
 	}
-	if scopes[scopeGroups] {
+	if slices.Contains(scopes, scopeGroups) {
 		claims["groups"] = u.Groups
 	}
 	return claims

@@ -23,7 +23,7 @@ type tokenAnswer struct {
 	ExpiresIn    int64  `json:"expires_in"`
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
-	Scope        string `json:"scope"`
+	Scope        string `json:"scope,omitempty"`
 }
 
 // Token serves POST /oauth2/token.
@@ -79,25 +79,33 @@ func from(ctx context.Context) string {
 
 // judgeGrant decides about one grant type before fosite is asked.
 func (p *Provider) judgeGrant(ctx context.Context, u *unit, grant string, form url.Values) error {
-	if !u.client.Allows(grant) || grant == latchkey.GrantClientCredentials && u.client.Public() {
-		return refuse(codeUnauthorizedClient, "The application may not use this grant type.").because("grant_type_not_allowed")
+	var wrong *fault
+	switch {
+	case !u.client.Allows(grant) || grant == latchkey.GrantClientCredentials && u.client.Public():
+		wrong = refuse(codeUnauthorizedClient, "The application may not use this grant type.").because("grant_type_not_allowed")
+	case form.Has("resource") || form.Has("audience"):
+		wrong = refuse(codeInvalidTarget, "Resource indicators are not supported.").because("resource")
 	}
-	if form.Has("resource") || form.Has("audience") {
-		return refuse(codeInvalidTarget, "Resource indicators are not supported.").because("resource")
-	}
-	switch grant {
-	case latchkey.GrantAuthorizationCode:
-		return p.redeem(ctx, u, form)
-	case latchkey.GrantRefreshToken:
+	switch {
+	case grant == latchkey.GrantAuthorizationCode && form.Get("code") != "":
+		return p.redeem(ctx, u, form, wrong)
+	case wrong != nil:
+		return wrong
+	case grant == latchkey.GrantAuthorizationCode:
+		return refuse(codeInvalidRequest, "The parameter code is missing.").because("no_code")
+	case grant == latchkey.GrantRefreshToken:
 		return p.findRefresh(ctx, u, form)
 	}
 	return p.ownScopes(u, form)
 }
 
-// redeem exchanges the code: one statement judges, spends and records.
-func (p *Provider) redeem(ctx context.Context, u *unit, form url.Values) error {
-	if form.Get("code") == "" {
-		return refuse(codeInvalidRequest, "The parameter code is missing.").because("no_code")
+// redeem exchanges the code: one statement judges, spends and records. It does
+// so too when something else is wrong with the request, which then is the answer
+// unless the code came back: an attempt is an attempt.
+func (p *Provider) redeem(ctx context.Context, u *unit, form url.Values, wrong *fault) error {
+	besides := ""
+	if wrong != nil {
+		besides = wrong.why()
 	}
 	found, err := p.DB.ExchangeCode(ctx, storage.Redemption{
 		ClientID: u.client.ID, Code: form.Get("code"), RedirectURI: form.Get("redirect_uri"),
@@ -105,15 +113,37 @@ func (p *Provider) redeem(ctx context.Context, u *unit, form url.Values) error {
 		MayRefresh:    u.client.Allows(latchkey.GrantRefreshToken),
 		AlwaysRefresh: u.client.RefreshWithoutOffline,
 		RefreshIdle:   p.refreshTTL(u.client),
+		Besides:       besides,
 	})
 	if err != nil {
 		return err
 	}
-	if found.Verdict != storage.IsIssued {
-		return &recorded{refuse(codeInvalidGrant, "The code is not valid, was used, has expired, or does not fit this request.").because(string(found.Verdict))}
+	switch {
+	case found.Verdict == storage.IsIssued:
+		u.adopt(found)
+		return nil
+	case found.Verdict == storage.IsNotAllowed && wrong == nil:
+		return &recorded{notInGroups()}
+	case found.Verdict != storage.IsReused && wrong != nil:
+		return &recorded{wrong}
 	}
+	return &recorded{refuse(codeInvalidGrant, "The code is not valid, was used, has expired, or does not fit this request.").because(string(found.Verdict))}
+}
+
+// adopt makes what was found the subject of the request. Scopes that were taken
+// from the application since are gone.
+func (u *unit) adopt(found *storage.Redeemed) {
+	found.Grant.Scopes = stillAllowed(found.Grant.Scopes, u.client.Scopes)
 	u.redeem, u.at, u.scopes = found, found.At, found.Grant.Scopes
-	return nil
+}
+
+// stillAllowed are the granted scopes that the application may have now.
+func stillAllowed(granted, allowed []string) []string {
+	return slices.DeleteFunc(slices.Clone(granted), func(s string) bool { return !slices.Contains(allowed, s) })
+}
+
+func notInGroups() *fault {
+	return refuse(codeAccessDenied, "The person may not use this application.").because(string(storage.IsNotAllowed))
 }
 
 // recorded is a refusal whose event is written already.
@@ -162,16 +192,12 @@ func (p *Provider) findRefresh(ctx context.Context, u *unit, form url.Values) er
 	case storage.IsReused:
 		return p.reused(ctx, u, token)
 	case storage.IsNotAllowed:
-		u.redeem = nil
-		return refuse(codeAccessDenied, "The person may not use this application.").because(string(found.Verdict))
+		return notInGroups()
 	default:
 		return refuse(codeInvalidGrant, badRefresh).because(string(found.Verdict))
 	}
-	u.redeem, u.at, u.refresh = found, found.At, token
-	// Scopes that were taken from the application since are gone; openid stays a
-	// matter of the grant.
-	granted := slices.DeleteFunc(slices.Clone(found.Grant.Scopes), func(s string) bool { return !slices.Contains(u.client.Scopes, s) })
-	u.redeem.Grant.Scopes, u.scopes = granted, granted
+	u.adopt(found)
+	u.refresh = token
 	return u.narrow(form)
 }
 

@@ -1,6 +1,7 @@
 package oidc_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -8,6 +9,9 @@ import (
 	"time"
 
 	"latchkey"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/google/go-cmp/cmp"
 )
 
 // SECURITY case 32.
@@ -120,5 +124,60 @@ func TestClientsOwnLifetimes(t *testing.T) {
 	access, id := claimsIn(t, tk.access), claimsIn(t, tk.id)
 	if got.json(t)["expires_in"] != 77.0 || access["exp"].(float64)-access["iat"].(float64) != 77 || id["exp"].(float64)-id["iat"].(float64) != 99 {
 		t.Errorf("%s %v %v", got.body, access, id)
+	}
+}
+
+// RFC 9068: header and claims, exactly, and nothing of the person but who.
+func TestAccessTokenClaims(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.app(t, "wiki")
+	machine := w.app(t, "machine", func(c *latchkey.Client) {
+		c.GrantTypes, c.Scopes = []string{"client_credentials"}, []string{"jobs:run", "jobs:read"}
+	})
+	alice := w.user(t, "alice")
+	b := w.browser().signIn(t, alice)
+	token := a.tokens(t, b, "scope", "openid profile").access
+	claims := claimsIn(t, token)
+	want := map[string]any{"iss": w.issuer, "sub": alice.Subject, "aud": w.issuer, "client_id": "wiki", "scope": "openid profile",
+		"acr": "phr", "amr": []any{"pop", "user", "mfa"}, "auth_time": float64(b.session.AuthTime.Unix()),
+		"iat": claims["iat"], "exp": claims["iat"].(float64) + 600, "jti": claims["jti"]}
+	if diff := cmp.Diff(want, claims); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(claims["jti"].(string)) < 22 || claims["jti"] == claimsIn(t, a.tokens(t, b).access)["jti"] {
+		t.Errorf("jti %v", claims["jti"])
+	}
+	var set jose.JSONWebKeySet
+	if err := json.Unmarshal([]byte(w.browser().get(t, "/oauth2/jwks").body), &set); err != nil {
+		t.Fatal(err)
+	}
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := signed.Signatures[0].Protected
+	if header.ExtraHeaders[jose.HeaderType] != "at+jwt" || len(set.Key(header.KeyID)) != 1 {
+		t.Errorf("header %+v", header)
+	}
+	if _, err := signed.Verify(set.Key(header.KeyID)[0]); err != nil {
+		t.Error(err)
+	}
+	// Of an application itself: no person, no sign-in; a scope only if asked for.
+	ask := func(scope string) (*answer, map[string]any) {
+		got := machine.call(t, "/oauth2/token", changed(url.Values{"grant_type": {"client_credentials"}}, "scope", scope))
+		return got, claimsIn(t, readTokens(t, got).access)
+	}
+	got, claims := ask("")
+	want = map[string]any{"iss": w.issuer, "sub": "machine", "aud": w.issuer, "client_id": "machine",
+		"iat": claims["iat"], "exp": claims["iat"].(float64) + 600, "jti": claims["jti"]}
+	if diff := cmp.Diff(want, claims); diff != "" {
+		t.Errorf("of the application itself (-want +got):\n%s", diff)
+	}
+	if _, told := got.json(t)["scope"]; told || got.json(t)["expires_in"] != 600.0 {
+		t.Errorf("answer %s", got.body)
+	}
+	if got, claims = ask("jobs:run jobs:run  jobs:read"); claims["scope"] != "jobs:run jobs:read" || got.json(t)["scope"] != "jobs:run jobs:read" {
+		t.Errorf("scope said twice: %s", got.body)
 	}
 }

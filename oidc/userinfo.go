@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -20,28 +21,44 @@ func (p *Provider) Userinfo(c *gin.Context) error {
 		return p.answerBearer(c, err)
 	}
 	ctx := c.Request.Context()
+	claims, err := p.userinfo(ctx, token)
+	if err != nil {
+		return p.answerBearer(c, err)
+	}
+	return p.answerJSON(c, http.StatusOK, claims)
+}
+
+func (p *Provider) userinfo(ctx context.Context, token string) (map[string]any, error) {
 	b, err := p.readBearer(ctx, token)
+	if err == nil && b.Audience != p.Issuer { // made for somebody else's ears
+		err = errBearer
+	}
 	if errors.Is(err, errBearer) {
-		return p.answerBearer(c, badToken())
+		return nil, badToken()
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	scopes := map[string]bool{}
-	for _, s := range words(b.Scope) {
-		scopes[s] = true
-	}
-	if !scopes[scopeOpenID] || b.Access.GrantID == "" {
-		return p.answerBearer(c, &fault{code: codeInsufficientScope, text: "The token has no scope openid.", status: http.StatusForbidden})
+	scopes := words(b.Scope)
+	if b.Access.GrantID == "" || !slices.Contains(scopes, scopeOpenID) {
+		return nil, noOpenID()
 	}
 	state, err := p.DB.AccessState(ctx, b.Access)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if state.Verdict != storage.IsActive {
-		return p.answerBearer(c, badToken())
+		return nil, badToken()
 	}
-	return p.answerJSON(c, http.StatusOK, claimsOf(&state.User, scopes))
+	scopes = stillAllowed(scopes, state.Scopes)
+	if !slices.Contains(scopes, scopeOpenID) {
+		return nil, noOpenID()
+	}
+	return claimsOf(&state.User, scopes), nil
+}
+
+func noOpenID() *fault {
+	return &fault{code: codeInsufficientScope, text: "The token has no scope openid.", status: http.StatusForbidden}
 }
 
 func badToken() *fault {

@@ -38,6 +38,8 @@ func TestTokensThatDoNotCount(t *testing.T) {
 		"expired":          sign(keys.TypeAccessToken, func(m map[string]any) { m["exp"] = time.Now().Add(-time.Second).Unix() }),
 		"no end":           sign(keys.TypeAccessToken, func(m map[string]any) { delete(m, "exp") }),
 		"another issuer":   sign(keys.TypeAccessToken, func(m map[string]any) { m["iss"] = "https://evil.example" }),
+		"another audience": sign(keys.TypeAccessToken, func(m map[string]any) { m["aud"] = "https://api.example.com" }),
+		"audience a list":  sign(keys.TypeAccessToken, func(m map[string]any) { m["aud"] = []string{w.issuer, "https://api.example.com"} }),
 		"another client":   sign(keys.TypeAccessToken, func(m map[string]any) { m["client_id"] = "other" }),
 		"no jti":           sign(keys.TypeAccessToken, func(m map[string]any) { delete(m, "jti") }),
 		"grant of nobody":  sign(keys.TypeAccessToken, func(m map[string]any) { m["jti"] = strings.Repeat("A", 42) + "E" }),
@@ -50,7 +52,7 @@ func TestTokensThatDoNotCount(t *testing.T) {
 		if !strings.HasPrefix(got.header.Get("WWW-Authenticate"), `Bearer realm="latchkey", error="invalid_token"`) {
 			t.Errorf("%s: WWW-Authenticate is %q", name, got.header.Get("WWW-Authenticate"))
 		}
-		if token != "" && a.active(t, token) && name != "refresh token" {
+		if token != "" && a.active(t, token) && name != "refresh token" && name != "another audience" {
 			t.Errorf("%s: active", name)
 		}
 	}

@@ -106,6 +106,10 @@ func (w *world) router(p *oidc.Provider) http.Handler {
 	r := gin.New()
 	r.Use(func(c *gin.Context) {
 		actor := latchkey.Actor{Kind: latchkey.ActorNobody, Address: netip.MustParseAddr("203.0.113.7"), RequestID: "test-request"}
+		if from := c.GetHeader("Test-From"); from != "" {
+			actor.Address = netip.MustParseAddr(from)
+		}
+		actor.Agent = c.GetHeader("Test-Agent")
 		ctx, err := w.sessions.Load(w.sessions.Read(latchkey.WithActor(c.Request.Context(), actor), c.Request))
 		if err != nil {
 			c.AbortWithStatus(http.StatusServiceUnavailable)

@@ -176,6 +176,7 @@ type Redemption struct {
 	MayRefresh    bool   // the application may have refresh tokens
 	AlwaysRefresh bool   // also without offline_access
 	RefreshIdle   time.Duration
+	Besides       string // why the attempt is refused whatever the code is worth; it is spent all the same
 }
 
 // Redeemed is the verdict on a code, refresh token or access token with the
@@ -203,7 +204,7 @@ func (db *DB) ExchangeCode(ctx context.Context, rd Redemption) (*Redeemed, error
 		return nil, err
 	}
 	a["code"], a["client"], a["redirect"], a["challenge"] = hash, rd.ClientID, rd.RedirectURI, rd.Challenge
-	a["may"], a["always"], a["idle"] = rd.MayRefresh, rd.AlwaysRefresh, rd.RefreshIdle
+	a["may"], a["always"], a["idle"], a["besides"] = rd.MayRefresh, rd.AlwaysRefresh, rd.RefreshIdle, rd.Besides
 	found := false
 	err = db.do(ctx, func(q querier) error {
 		rows, err := list(ctx, q, exchangeCode, a, func(row pgx.CollectableRow) (Redeemed, error) {
@@ -228,7 +229,7 @@ func (db *DB) ExchangeCode(ctx context.Context, rd Redemption) (*Redeemed, error
 // codeStands is what has to be right about the attempt itself. The statement
 // asks it twice: of the row before, to decide what changes, and of the row
 // after, to say why not.
-const codeStands = `(g.code_expires_at > now() AND g.redirect_uri = @redirect AND g.code_challenge = @challenge
+const codeStands = `(@besides::text = '' AND g.code_expires_at > now() AND g.redirect_uri = @redirect AND g.code_challenge = @challenge
 	AND u.status = 'active' AND c.enabled AND ` + admitted + `)`
 
 const codeRefreshes = `(g.code_uses = 0 AND g.revoked_at IS NULL AND @may AND (@always OR 'offline_access' = ANY(g.scopes))
@@ -252,6 +253,7 @@ var exchangeCode = `
 		WHERE g.code_hash = @code AND g.client_id = @client AND u.id = g.user_id AND c.id = g.client_id
 		RETURNING g.*, u.subject, CASE
 			WHEN g.code_uses > 1                  THEN 'reused'
+			WHEN @besides::text <> ''             THEN @besides::text
 			WHEN g.code_expires_at <= now()       THEN 'expired'
 			WHEN g.redirect_uri <> @redirect      THEN 'wrong_redirect'
 			WHEN g.code_challenge <> @challenge   THEN 'wrong_verifier'` + peopleStand + `

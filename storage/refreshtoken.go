@@ -125,15 +125,16 @@ func (qs *queries) findRefresh(ctx context.Context, t *RefreshToken, clientID st
 		rows, err := list(ctx, q, `
 			SELECT`+grantColumns+`, CASE
 				WHEN @client <> '' AND g.client_id <> @client THEN 'wrong_client'
-				WHEN g.revoked_at IS NOT NULL THEN 'revoked'`+peopleStand+`
+				WHEN @generation > g.rt_gen THEN 'unknown'`+peopleStand+`
+				WHEN g.revoked_at IS NOT NULL THEN 'revoked'
+				WHEN @generation < g.rt_gen - 1
+				  OR @generation < g.rt_gen AND g.rt_rotated_at + @grace::interval <= now() THEN 'reused'
 				WHEN g.expires_at <= now() OR g.rt_expires_at IS NULL OR g.rt_expires_at <= now() THEN 'expired'
 				WHEN NOT 'offline_access' = ANY(g.scopes) AND NOT EXISTS (
 					SELECT 1 FROM sessions s
 					WHERE s.id = g.session_id AND s.idle_expires_at > now() AND s.expires_at > now()) THEN 'session_ended'
-				WHEN @generation > g.rt_gen     THEN 'unknown'
-				WHEN @generation = g.rt_gen     THEN 'current'
-				WHEN @generation = g.rt_gen - 1 AND g.rt_rotated_at + @grace::interval > now() THEN 'grace'
-				ELSE 'reused' END, u.subject, now()
+				WHEN @generation < g.rt_gen THEN 'grace'
+				ELSE 'current' END, u.subject, now()
 			FROM grants g JOIN users u ON u.id = g.user_id JOIN clients c ON c.id = g.client_id
 			WHERE g.id = @grant`,
 			args{"grant": t.GrantID, "client": clientID, "generation": t.Generation, "grace": grace},
