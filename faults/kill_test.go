@@ -1,7 +1,6 @@
 package faults_test
 
 import (
-	"os"
 	"slices"
 	"syscall"
 	"testing"
@@ -13,11 +12,12 @@ import (
 // kills is how often each process is killed.
 func kills(t *testing.T) int {
 	t.Helper()
-	return number(t, "LATCHKEY_FAULTS_KILLS", 3)
+	byDefault := 3
+	if all {
+		byDefault = 20
+	}
+	return number(t, "LATCHKEY_FAULTS_KILLS", byDefault)
 }
-
-// full tells whether everything is to be tried, however long it takes.
-func full() bool { return os.Getenv("LATCHKEY_FAULTS") == "all" }
 
 // moment is a random time under load before something is hit.
 func (w *world) moment() time.Duration {
@@ -116,7 +116,7 @@ func (w *world) report(took []time.Duration) {
 	w.t.Logf("%d kills; service was back after %s (median), %s (worst); %v", len(took), middle, worst, w.tally())
 	// Beside other tests a machine may be three times as slow.
 	limit := 10 * time.Second
-	if full() {
+	if all {
 		limit = 3 * time.Second
 	}
 	if middle > limit {

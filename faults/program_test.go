@@ -61,6 +61,7 @@ type program struct {
 	address   string
 	issuer    string
 	arguments []string
+	database  string // its own, when it is not the private one
 	setup     string // token of the set-up link, printed at the first start
 
 	process *process // nil while it does not run
@@ -253,8 +254,11 @@ func (p *program) postmaster(t *testing.T) int {
 	return pid
 }
 
-// databaseURL reaches the private database beside serve.
+// databaseURL reaches the database beside serve.
 func (p *program) databaseURL() string {
+	if p.database != "" {
+		return p.database
+	}
 	return "host=" + p.dir + " port=5432 user=latchkey dbname=latchkey sslmode=disable"
 }
 

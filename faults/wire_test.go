@@ -40,6 +40,7 @@ type line struct {
 	transport *http.Transport
 	last      string // number of the last request
 	failed    bool   // it got no answer, or 503
+	answer    *answer
 }
 
 func newLine() *line {
@@ -64,6 +65,7 @@ func (l *line) send(req *http.Request) (*answer, error) {
 func (l *line) sendWith(client *http.Client, req *http.Request) (*answer, error) {
 	res, err := client.Do(req)
 	got := &answer{request: l.last}
+	l.answer = got
 	if err != nil {
 		return got, err
 	}
