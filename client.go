@@ -66,25 +66,6 @@ type Client struct {
 	Secrets []ClientSecret // live ones; hashes only
 }
 
-// ClientMetadata are the members of RFC 7591 that are shown or kept but decide
-// nothing by themselves.
-type ClientMetadata struct {
-	ClientURI       string         `json:"client_uri,omitempty"`
-	LogoURI         string         `json:"logo_uri,omitempty"`
-	PolicyURI       string         `json:"policy_uri,omitempty"`
-	TOSURI          string         `json:"tos_uri,omitempty"`
-	Contacts        []string       `json:"contacts,omitempty"`
-	InitiateLogin   string         `json:"initiate_login_uri,omitempty"`
-	Notes           string         `json:"notes,omitempty"`
-	Tags            []string       `json:"tags,omitempty"`
-	Claims          map[string]any `json:"claims,omitempty"`
-	SoftwareID      string         `json:"software_id,omitempty"`
-	SoftwareVersion string         `json:"software_version,omitempty"`
-	DefaultMaxAge   *int64         `json:"default_max_age,omitempty"` // seconds
-	RequireAuthTime bool           `json:"require_auth_time,omitempty"`
-	DefaultACR      []string       `json:"default_acr_values,omitempty"`
-}
-
 // ClientSecret is one live secret of a client; only its keyed hash is kept.
 type ClientSecret struct {
 	ID         string

@@ -1,0 +1,306 @@
+package latchkey
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Types of client: what somebody connects. The type makes the defaults, and
+// decides which redirect URIs are right.
+const (
+	TypeWeb     = "web"     // runs on a server, can keep a secret
+	TypeSPA     = "spa"     // runs only in the browser
+	TypeNative  = "native"  // is installed on a device
+	TypeMachine = "machine" // no person signs in
+)
+
+// Scopes are those that latchkey knows, all about a person. An application may
+// have others, which mean something to resource servers only.
+func Scopes() []string { return []string{"openid", "profile", "email", "groups", "offline_access"} }
+
+// Bounds of what somebody may ask for an application.
+const (
+	maxClientName   = 128 // characters
+	maxURIs         = 100 // in one list
+	maxURI          = 2000
+	maxScopes       = 100
+	maxScope        = 128
+	maxClientNotes  = 4000 // characters
+	maxClientTags   = 50
+	maxClientTag    = 64 // characters
+	maxClientSecret = 512
+)
+
+// Lifetimes that an application may choose, the same as in the schema.
+const (
+	minTokenTTL   = 30 * time.Second
+	maxTokenTTL   = 24 * time.Hour
+	minRefreshTTL = time.Minute
+	maxRefreshTTL = 90 * 24 * time.Hour
+	maxGrace      = 5 * time.Minute
+	maxOpenGrace  = 10 * time.Second // of public clients
+)
+
+// FillDefaults gives c what nobody said: first its type, by what was said, then
+// what that type has. Nothing that was said is changed.
+func (c *Client) FillDefaults() {
+	if c.Type == "" {
+		c.Type = c.guessType()
+	}
+	profile, auth := ProfileOIDC, AuthBasic
+	grants, scopes := []string{GrantAuthorizationCode, GrantRefreshToken}, Scopes()
+	switch c.Type {
+	case TypeSPA, TypeNative:
+		profile, auth = ProfileOAuth21, AuthNone
+	case TypeMachine:
+		grants, scopes = []string{GrantClientCredentials}, []string{}
+	}
+	orElse(&c.Profile, profile)
+	orElse(&c.AuthMethod, auth)
+	orElse(&c.IDTokenAlg, RS256)
+	orElse(&c.AccessTokenAlg, ES256)
+	orElse(&c.AccessTokenFormat, "jwt")
+	if len(c.GrantTypes) == 0 {
+		c.GrantTypes = grants
+	}
+	if len(c.Scopes) == 0 {
+		c.Scopes = scopes
+	}
+	c.fillResponseTypes()
+}
+
+// fillResponseTypes follows the grant types, which leave no choice (RFC 7591
+// §2.1). What is no response type of ours stays, for Check to refuse.
+func (c *Client) fillResponseTypes() {
+	if slices.ContainsFunc(c.ResponseTypes, func(r string) bool { return r != "code" }) {
+		return
+	}
+	c.ResponseTypes = []string{}
+	if c.Allows(GrantAuthorizationCode) {
+		c.ResponseTypes = []string{"code"}
+	}
+}
+
+func (c *Client) guessType() string {
+	own := func(uri string) bool { return !strings.HasPrefix(uri, "https:") && !strings.HasPrefix(uri, "http:") }
+	switch {
+	case len(c.GrantTypes) > 0 && !c.Allows(GrantAuthorizationCode):
+		return TypeMachine
+	case c.AuthMethod == AuthNone && slices.ContainsFunc(c.RedirectURIs, own):
+		return TypeNative
+	case c.AuthMethod == AuthNone:
+		return TypeSPA
+	}
+	return TypeWeb
+}
+
+func orElse[T comparable](v *T, byDefault T) {
+	var zero T
+	if *v == zero {
+		*v = byDefault
+	}
+}
+
+// problems gathers what is wrong, by the RFC 7591 name of the member; the first
+// word on each counts.
+type problems map[string]string
+
+func (p problems) add(member, format string, values ...any) {
+	if p[member] == "" {
+		p[member] = fmt.Sprintf(format, values...)
+	}
+}
+
+// Check judges an application whose defaults are filled. What is wrong comes as
+// InvalidFields with the names of RFC 7591 and of our extensions. It may tidy c:
+// names are trimmed, and what stands twice in a list stands once.
+func (c *Client) Check() error {
+	c.tidy()
+	p := problems{}
+	if !ClientID(c.ID) {
+		p.add("client_id", "An id has 1 to 128 letters, digits, - and _.")
+	}
+	if c.Name == "" {
+		p.add("client_name", "Enter a name. People see it when they sign in.")
+	}
+	checkText(p, "client_name", c.Name, maxClientName)
+	c.checkKind(p)
+	c.checkGrants(p)
+	c.checkScopes(p)
+	c.checkURIs(p)
+	c.checkTokens(p)
+	c.Metadata.check(p)
+	if len(p) > 0 {
+		return InvalidFields(p)
+	}
+	return nil
+}
+
+func (c *Client) tidy() {
+	c.Name = strings.TrimSpace(c.Name)
+	for _, list := range []*[]string{
+		&c.RedirectURIs, &c.PostLogoutRedirectURIs, &c.AllowedCORSOrigins, &c.GrantTypes, &c.ResponseTypes,
+		&c.Scopes, &c.AllowedGroups, &c.Metadata.Contacts, &c.Metadata.Tags,
+	} {
+		*list = once(*list)
+	}
+}
+
+// once drops what stands in list before.
+func once(list []string) []string {
+	kept := make([]string, 0, len(list))
+	for _, s := range list {
+		if !slices.Contains(kept, s) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// ClientID tells whether s can be the id of a client at all.
+func ClientID(s string) bool {
+	if s == "" || len(s) > 128 {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
+	})
+}
+
+// checkText refuses what cannot be shown as one line: control characters, and
+// invisible ones that reorder or hide what stands beside them.
+func checkText(p problems, member, text string, limit int) {
+	switch {
+	case text == "":
+		p.add(member, "There is an empty text in it.")
+	case !printable(text):
+		p.add(member, "This has characters that cannot be seen. Type it again.")
+	case utf8.RuneCountInString(text) > limit:
+		p.add(member, "This is longer than %d characters.", limit)
+	}
+}
+
+func printable(text string) bool {
+	if !utf8.ValidString(text) {
+		return false
+	}
+	return !strings.ContainsFunc(text, func(r rune) bool {
+		joiner := r == '\u200c' || r == '\u200d' // part of words in several scripts
+		return !joiner && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+	})
+}
+
+func (c *Client) checkKind(p problems) {
+	if !slices.Contains([]string{TypeWeb, TypeSPA, TypeNative, TypeMachine}, c.Type) {
+		p.add("type", "An application is web, spa, native or machine, not %q.", c.Type)
+	}
+	switch c.Profile {
+	case ProfileOIDC, ProfileOAuth21:
+	case ProfileFAPI2:
+		p.add("profile", "Profile fapi2 is not built yet. The strictest there is now is oauth21.")
+	default:
+		p.add("profile", "A profile is oidc or oauth21, not %q.", c.Profile)
+	}
+	switch c.AuthMethod {
+	case AuthBasic, AuthPost:
+		if c.Type == TypeSPA {
+			p.add("token_endpoint_auth_method", "An application in the browser cannot keep a secret: everybody can read it there. Its method is none; a program on a server is of type web.")
+		}
+	case AuthNone:
+		if c.Allows(GrantClientCredentials) {
+			p.add("token_endpoint_auth_method", "Whoever uses client_credentials proves itself by a secret: client_secret_basic or client_secret_post.")
+		}
+	default:
+		p.add("token_endpoint_auth_method", "%q is not built. There are client_secret_basic, client_secret_post and none.", c.AuthMethod)
+	}
+	if c.Introspects && c.Public() {
+		p.add("introspects", "An application without a secret may not introspect tokens.")
+	}
+}
+
+func (c *Client) checkGrants(p problems) {
+	for _, g := range c.GrantTypes {
+		if !slices.Contains([]string{GrantAuthorizationCode, GrantRefreshToken, GrantClientCredentials}, g) {
+			p.add("grant_types", "%q is not built. There are authorization_code, refresh_token and client_credentials.", g)
+		}
+	}
+	for _, r := range c.ResponseTypes {
+		if r != "code" {
+			p.add("response_types", "The only response type is code, not %q.", r)
+		}
+	}
+	if c.Type == TypeMachine && !slices.Equal(c.GrantTypes, []string{GrantClientCredentials}) {
+		p.add("grant_types", "A machine has client_credentials only. Where people sign in, the type is web, spa or native.")
+	}
+	if c.Type != TypeMachine && !c.Allows(GrantAuthorizationCode) {
+		p.add("grant_types", "People sign in by authorization_code. An application without it is of type machine.")
+	}
+}
+
+func (c *Client) checkScopes(p problems) {
+	if len(c.Scopes) > maxScopes {
+		p.add("scope", "These are more than %d scopes.", maxScopes)
+	}
+	for _, s := range c.Scopes {
+		switch {
+		case !scopeToken(s):
+			p.add("scope", "%q cannot be a scope: up to %d visible ASCII characters, without quotation mark and backslash.", s, maxScope)
+		case c.Type == TypeMachine && slices.Contains(Scopes(), s):
+			p.add("scope", "%s is about a person, and nobody signs in to a machine.", s)
+		}
+	}
+	for _, g := range c.AllowedGroups {
+		if c.Type == TypeMachine {
+			p.add("allowed_groups", "Nobody signs in to a machine, so no group can be let in.")
+		}
+		if g == "" {
+			p.add("allowed_groups", "A group has a name.")
+		}
+	}
+}
+
+// scopeToken is that of RFC 6749 §3.3.
+func scopeToken(s string) bool {
+	return s != "" && len(s) <= maxScope && !strings.ContainsFunc(s, func(r rune) bool {
+		return r < 0x21 || r > 0x7e || r == '"' || r == '\\'
+	})
+}
+
+func (c *Client) checkTokens(p problems) {
+	if c.IDTokenAlg != RS256 && c.IDTokenAlg != ES256 {
+		p.add("id_token_signed_response_alg", "ID tokens are signed by RS256 or ES256, not by %q.", c.IDTokenAlg)
+	}
+	if c.AccessTokenAlg != RS256 && c.AccessTokenAlg != ES256 {
+		p.add("access_token_signed_response_alg", "Access tokens are signed by ES256 or RS256, not by %q.", c.AccessTokenAlg)
+	}
+	switch c.AccessTokenFormat {
+	case "jwt":
+	case "opaque":
+		p.add("access_token_format", "Opaque access tokens are not built yet. The format is jwt.")
+	default:
+		p.add("access_token_format", "The format of access tokens is jwt, not %q.", c.AccessTokenFormat)
+	}
+	checkSpan(p, "access_token_ttl", c.AccessTokenTTL, minTokenTTL, maxTokenTTL)
+	checkSpan(p, "id_token_ttl", c.IDTokenTTL, minTokenTTL, maxTokenTTL)
+	checkSpan(p, "refresh_token_ttl", c.RefreshTokenTTL, minRefreshTTL, maxRefreshTTL)
+	if c.RefreshGrace == nil {
+		return
+	}
+	if limit := maxGrace; *c.RefreshGrace < 0 || *c.RefreshGrace > limit {
+		p.add("refresh_grace", "The grace is 0 to %d seconds.", limit/time.Second)
+	}
+	if c.Public() && *c.RefreshGrace > maxOpenGrace {
+		p.add("refresh_grace", "Without a secret, the grace is at most %d seconds.", maxOpenGrace/time.Second)
+	}
+}
+
+// checkSpan judges a lifetime; 0 is the server's.
+func checkSpan(p problems, member string, d, from, to time.Duration) {
+	if d != 0 && (d < from || d > to) {
+		p.add(member, "This is %d to %d seconds.", from/time.Second, to/time.Second)
+	}
+}

@@ -1,0 +1,97 @@
+package latchkey
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// passedOver are members of answers that are no metadata.
+func passedOver() []string {
+	return []string{"client_id", "client_id_issued_at", "client_secret_expires_at", "secrets", "updated_at", "version",
+		"registration_client_uri", "registration_access_token"}
+}
+
+// unbuilt are members that RFC 7591, OpenID Connect and their neighbours define
+// and that mean nothing here yet, by how their names begin, with what to do
+// instead. The first that fits counts.
+func unbuilt() [][2]string {
+	const (
+		leave   = "This is not built yet. Leave it out."
+		secrets = "Keys and certificates of applications are not built yet. Applications prove themselves by a secret."
+		objects = "Request objects are not built yet. Leave this out, and send the parameters themselves."
+		sealed  = "Answers are neither encrypted nor signed, but for the ID token. Leave this out."
+		logout  = "Telling applications of a sign-out is not built yet. Leave this out."
+	)
+	return [][2]string{
+		{"jwks", secrets}, {"token_endpoint_auth_signing_alg", secrets}, {"tls_client_auth_", secrets},
+		{"request_uris", objects}, {"request_object_", objects}, {"require_signed_request_object", objects},
+		{"backchannel_logout_", logout}, {"frontchannel_logout_", logout},
+		{"authorization_details_types", leave}, {"require_pushed_authorization_requests", leave},
+		{"dpop_bound_access_tokens", leave}, {"tls_client_certificate_bound_access_tokens", leave},
+		{"id_token_encrypted_", sealed}, {"userinfo_", sealed}, {"authorization_", sealed}, {"introspection_", sealed},
+		{"sector_identifier_uri", "Everybody has one subject for all applications. Leave this out."},
+		{"software_statement", "Software statements are not built yet. Write the metadata itself."},
+		{"claims", "Claims of an application's own are not built yet. Leave this out."},
+		{"backchannel_", "Sign-in on another device is not built yet. Leave this out."},
+	}
+}
+
+// notBuilt says of an unbuilt member what to do instead; "" of others.
+func notBuilt(member string) string {
+	for _, u := range unbuilt() {
+		if strings.HasPrefix(member, u[0]) {
+			return u[1]
+		}
+	}
+	if strings.Contains(member, "#") { // RFC 7591 §2.2
+		return "Names in several languages are not built yet. Leave this out."
+	}
+	return ""
+}
+
+// refuseMembers says what is wrong with the names of members, and takes those
+// out of patch that are passed over. An unbuilt one that is null, false or empty
+// asks for nothing.
+func (c *Client) refuseMembers(patch map[string]json.RawMessage) problems {
+	known := map[string]bool{}
+	document := reflect.TypeFor[ClientDocument]()
+	for i := range document.NumField() {
+		known[memberName(document.Field(i))] = true
+	}
+	p := problems{}
+	for member, value := range patch {
+		what := notBuilt(member)
+		switch {
+		case member == "client_secret":
+			p.add(member, "A secret is no metadata: it is made for you, or given apart.")
+		case member == "client_id":
+			if c.ID != "" && !is(value, `"`+c.ID+`"`) {
+				p.add(member, "The id of an application cannot be changed, and this document is of another one.")
+			}
+		case member == "subject_type":
+			if !asksNothing(value) && !is(value, `"public"`) {
+				p.add(member, "Everybody has one subject for all applications: public.")
+			}
+		case slices.Contains(passedOver(), member):
+			delete(patch, member)
+		case known[member], what != "" && asksNothing(value):
+		case what != "":
+			p.add(member, "%s", what)
+		default:
+			p.add(member, "Nobody knows this member. The names are those of RFC 7591, and those in the documentation.")
+		}
+	}
+	return p
+}
+
+// asksNothing tells whether a value is that of a member left out.
+func asksNothing(value json.RawMessage) bool {
+	return is(value, "null", "false", `""`, "[]", "{}")
+}
+
+func is(value json.RawMessage, one ...string) bool {
+	return slices.Contains(one, string(bytes.TrimSpace(value)))
+}
