@@ -115,7 +115,7 @@ func TestSecretRotation(t *testing.T) {
 	}
 	old, next := a.secret, w.db.NewClientSecret()
 	err := w.db.InTx(t.Context(), func(tx *storage.Tx) error {
-		_, err := tx.AddClientSecret(t.Context(), a.ID, next, time.Time{})
+		_, err := tx.AddClientSecret(t.Context(), a.ID, next, 0)
 		return err
 	})
 	if err != nil {

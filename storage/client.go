@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,14 +11,7 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"latchkey"
-	"latchkey/seal"
 )
-
-const purposeClientSecret seal.Purpose = "client secret"
-
-// SecretPrefix begins every machine-made client secret, so that scanners of
-// repositories find one that leaked.
-const SecretPrefix = "lk_cs_"
 
 // maxCachedClients bounds the clients that a node keeps in memory.
 const maxCachedClients = 10_000
@@ -113,23 +105,6 @@ func seconds(n *int) time.Duration {
 // inSeconds is the other direction.
 func inSeconds(d time.Duration) *int { return orNull(int(d / time.Second)) }
 
-// MatchSecret returns the live secret of c that equals secret, or nil. It
-// compares with every one of them in constant time, whichever matches.
-func (db *DB) MatchSecret(c *latchkey.Client, secret string) *latchkey.ClientSecret {
-	hashes := db.ring.HashAll(purposeClientSecret, secret)
-	var found *latchkey.ClientSecret
-	now := db.Clock()
-	for i := range c.Secrets {
-		s := &c.Secrets[i]
-		for _, h := range hashes {
-			if subtle.ConstantTimeCompare(h, s.Hash) == 1 && (s.ExpiresAt.IsZero() || s.ExpiresAt.After(now)) {
-				found = s
-			}
-		}
-	}
-	return found
-}
-
 // CreateClient stores an application with the names in AllowedGroups, and with
 // its first secret unless secret is empty. An id that is taken is ErrConflict,
 // an unknown group is ErrInvalid.
@@ -141,7 +116,7 @@ func (tx *Tx) CreateClient(ctx context.Context, c *latchkey.Client, secret strin
 		return err
 	}
 	if secret != "" {
-		if _, err := tx.insertSecret(ctx, c.ID, secret, time.Time{}); err != nil {
+		if _, err := tx.insertSecret(ctx, c.ID, secret, 0); err != nil {
 			return err
 		}
 	}
@@ -227,56 +202,6 @@ func (tx *Tx) setClientGroups(ctx context.Context, clientID string, names []stri
 	return nil
 }
 
-// AddClientSecret stores a further secret of a client; expires may be zero.
-func (tx *Tx) AddClientSecret(ctx context.Context, clientID, secret string, expires time.Time) (*latchkey.ClientSecret, error) {
-	s, err := tx.insertSecret(ctx, clientID, secret, expires)
-	if err != nil {
-		return nil, err
-	}
-	err = tx.Record(ctx, latchkey.Event{Kind: latchkey.ClientSecretAdded, ClientID: clientID, Object: s.ID})
-	if err != nil {
-		return nil, err
-	}
-	return s, tx.bumpCache(ctx, CacheClients)
-}
-
-func (tx *Tx) insertSecret(ctx context.Context, clientID, secret string, expires time.Time) (*latchkey.ClientSecret, error) {
-	s := &latchkey.ClientSecret{
-		ID: newID(), ClientID: clientID, ExpiresAt: expires,
-		Hash:   tx.ring.Hash(purposeClientSecret, secret),
-		Prefix: secretPrefix(secret),
-	}
-	created, err := one(ctx, tx.tx, `
-		INSERT INTO client_secrets (id, client_id, secret_hash, prefix, expires_at)
-		VALUES (@id, @client, @hash, @prefix, @expires)
-		RETURNING created_at`,
-		args{"id": s.ID, "client": clientID, "hash": s.Hash, "prefix": s.Prefix, "expires": orNull(expires)},
-		pgx.RowTo[time.Time])
-	if violates(err, "client_secrets_client_id_fkey") {
-		return nil, latchkey.ErrNotFound
-	}
-	if err != nil {
-		return nil, fmt.Errorf("store client secret: %w", err)
-	}
-	s.CreatedAt = created.UTC()
-	return s, nil
-}
-
-// secretPrefix shows enough of a secret to tell it from others, and too little
-// to help in guessing: of a secret that somebody chose, nothing.
-func secretPrefix(secret string) string {
-	if len(secret) < len(SecretPrefix)+40 || secret[:len(SecretPrefix)] != SecretPrefix {
-		return ""
-	}
-	return secret[:len(SecretPrefix)+6]
-}
-
-// NewClientSecret makes a secret of 256 random bits.
-func (qs *queries) NewClientSecret() string {
-	token, _ := qs.ring.NewToken(purposeClientSecret)
-	return SecretPrefix + token
-}
-
 // SPAOrigin tells whether an enabled browser application has a redirect URI of
 // this origin, or any enabled application allows it (CONTRACT: CORS).
 func (qs *queries) SPAOrigin(ctx context.Context, origin string) (bool, error) {
@@ -287,7 +212,8 @@ func (qs *queries) SPAOrigin(ctx context.Context, origin string) (bool, error) {
 				SELECT 1 FROM clients c
 				WHERE c.enabled AND (@origin = ANY(c.allowed_cors_origins)
 				   OR c.type = 'spa' AND EXISTS (
-				      SELECT 1 FROM unnest(c.redirect_uris) u WHERE u = @origin OR starts_with(u, @origin || '/') OR starts_with(u, @origin || '?'))))`,
+				      SELECT 1 FROM unnest(c.redirect_uris) u
+				      WHERE substring(u FROM '^https?://[^/?]+') IN (@origin, @origin || CASE WHEN starts_with(@origin, 'https:') THEN ':443' ELSE ':80' END))))`,
 			args{"origin": origin}, pgx.RowTo[bool])
 		return err
 	})

@@ -27,6 +27,7 @@ const (
 	UserErased       Cause = "user_erased"       // all of a person
 	ClientDisabled   Cause = "client_disabled"   // an application's grants
 	GroupTaken       Cause = "group_taken"       // an application's grants for one person
+	GroupsNarrowed   Cause = "groups_narrowed"   // an application's grants for those whom its groups shut out
 	ConsentWithdrawn Cause = "consent_withdrawn" // an application's grants for one person
 	SessionExpired   Cause = "session_expired"   // the sweeper's; access tokens live to their end
 )
@@ -37,10 +38,10 @@ const logoutJobLife = 24 * time.Hour
 // Ending says what ends. Which of the fields are needed depends on the cause.
 type Ending struct {
 	Cause        Cause
-	UserID       string // whose; empty only for ClientDisabled
+	UserID       string // whose; empty only for ClientDisabled and GroupsNarrowed
 	SessionID    string // SignedOut: which
 	CredentialID string // PasskeyRemoved: our id of the passkey
-	ClientID     string // ClientDisabled, GroupTaken, ConsentWithdrawn: which application
+	ClientID     string // ClientDisabled, GroupTaken, GroupsNarrowed, ConsentWithdrawn: which application
 	Except       string // SignedOutAll, Recovered: this session and its grants stay
 }
 
@@ -68,12 +69,15 @@ var rules = map[Cause]rule{
 		sessions: `s.credential_id = @credential::uuid AND s.user_id = @user::uuid`,
 		grants:   `g.session_id = ANY(@ended::uuid[])`, tell: true,
 	},
-	SignedOutAll:     everything,
-	Recovered:        everything,
-	UserDisabled:     everything,
-	UserErased:       everything,
-	ClientDisabled:   {grants: `g.client_id = @client::text`, offline: true},
-	GroupTaken:       {grants: `g.client_id = @client::text AND g.user_id = @user::uuid`, offline: true},
+	SignedOutAll:   everything,
+	Recovered:      everything,
+	UserDisabled:   everything,
+	UserErased:     everything,
+	ClientDisabled: {grants: `g.client_id = @client::text`, offline: true},
+	GroupTaken:     {grants: `g.client_id = @client::text AND g.user_id = @user::uuid`, offline: true},
+	GroupsNarrowed: {grants: `g.client_id = @client::text AND NOT EXISTS (
+		SELECT FROM client_groups cg JOIN memberships m ON m.group_id = cg.group_id
+		WHERE cg.client_id = g.client_id AND m.user_id = g.user_id)`, offline: true},
 	ConsentWithdrawn: {grants: `g.client_id = @client::text AND g.user_id = @user::uuid`, offline: true, tell: true},
 }
 
