@@ -70,10 +70,13 @@ func base(owner *latchkey.Session, said string) templates.Base {
 }
 
 // signedOut leads away a browser whose own session just ended; done says why
-// (package oidc has the words).
+// (package oidc has the words), "" = the person asked for just that.
 func (s *Service) signedOut(c *gin.Context, done string) error {
 	cookie := s.sessions.EndCookie()
 	http.SetCookie(c.Writer, &cookie)
+	if done == "" {
+		return redirect(c, "/logout")
+	}
 	return redirect(c, "/logout?done="+done)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"reflect"
 	"strings"
 	"sync"
@@ -36,15 +37,19 @@ func newAPI(e *edge, r *gin.Engine, title, version string) *api {
 	config.DocsPath = ""
 	config.SchemasPath = ""
 	config.CreateHooks = nil // no $schema members and links in answers
+	config.RejectUnknownQueryParameters = true
 	config.Formats = map[string]huma.Format{typeJSON: huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat}
 	a := &api{edge: e}
 	config.Transformers = []huma.Transformer{a.transform}
-	a.API = huma.NewAPI(config, &apiRouter{engine: r})
+	a.API = huma.NewAPI(config, &apiRouter{engine: r, edge: e})
 	return a
 }
 
 // apiRouter registers operations with the words that stand on their line.
-type apiRouter struct{ engine *gin.Engine }
+type apiRouter struct {
+	engine *gin.Engine
+	edge   *edge
+}
 
 const wordsKey = "words"
 
@@ -55,9 +60,33 @@ func (r *apiRouter) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.engi
 func (r *apiRouter) Handle(op *huma.Operation, handler func(huma.Context)) {
 	words, _ := op.Metadata[wordsKey].([]gin.HandlerFunc)
 	chain := append(append([]gin.HandlerFunc{}, words...), func(c *gin.Context) {
+		if err := checkQuery(c.Request.URL.RawQuery); err != nil {
+			r.edge.fail(c, err)
+			return
+		}
 		handler(humagin.NewContext(op, c))
 	})
 	r.engine.Handle(op.Method, strings.NewReplacer("{", ":", "}", "").Replace(op.Path), chain...)
+}
+
+// checkQuery refuses a parameter that is empty or there twice. The library
+// would take the first of two, and an empty one as none at all: who means
+// "?except=current" and sends something else must not end every session.
+func checkQuery(raw string) error {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return latchkey.Refuse(latchkey.ErrInvalid, "malformed_request", "The address of this request could not be read.")
+	}
+	fields := map[string]string{}
+	for name, values := range query {
+		if len(values) != 1 || values[0] == "" {
+			fields[cut(name, 100)] = "Give this parameter once, with a value."
+		}
+	}
+	if len(fields) > 0 {
+		return latchkey.InvalidFields(fields)
+	}
+	return nil
 }
 
 // operation registers h under op with the words of its line. Status 0 means

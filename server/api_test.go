@@ -58,6 +58,14 @@ func TestAPI(t *testing.T) {
 	if got := send(t, s, "POST", "/api/v1/bare", ""); got.StatusCode != 204 {
 		t.Errorf("an operation without output answers %d", got.StatusCode)
 	}
+	for name, query := range map[string]string{"unknown": "?x=1", "empty": "?x=", "twice": "?x=1&x=1"} {
+		if got := send(t, s, "POST", "/api/v1/bare"+query, ""); got.StatusCode != 422 || got.problem(t)["code"] != "validation_failed" {
+			t.Errorf("a query parameter that is %s: %d %s", name, got.StatusCode, got.body)
+		}
+	}
+	if got := send(t, s, "POST", "/api/v1/bare?a;b", ""); got.StatusCode != 400 {
+		t.Errorf("a broken query is answered with %d", got.StatusCode)
+	}
 
 	for _, c := range []struct {
 		name, body   string

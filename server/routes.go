@@ -52,6 +52,12 @@ func (s *Server) routes() *gin.Engine {
 	r.POST("/account/passkeys/:id/rename", s.origin, s.form, s.session, s.person, s.page(s.account.RenamePasskeyForm))
 	r.GET("/account/passkeys/:id/remove", s.session, s.person, s.page(s.account.RemovePasskeyPage))
 	r.POST("/account/passkeys/:id/remove", s.origin, s.form, s.session, s.person, s.fresh, s.page(s.account.RemovePasskeyForm))
+	r.GET("/account/recovery-codes", s.session, s.person, s.page(s.account.RecoveryCodesPage))
+	r.POST("/account/recovery-codes", s.origin, s.form, s.session, s.person, s.fresh, s.page(s.account.NewRecoveryCodesForm))
+	r.GET("/account/sessions", s.session, s.person, s.page(s.account.SessionsPage))
+	r.POST("/account/sessions/end-others", s.origin, s.form, s.session, s.person, s.page(s.account.EndOthersForm))
+	r.POST("/account/sessions/end-all", s.origin, s.form, s.session, s.person, s.page(s.account.EndAllForm))
+	r.POST("/account/sessions/:id/end", s.origin, s.form, s.session, s.person, s.page(s.account.EndSessionForm))
 
 	a := newAPI(s.edge, r, "latchkey", s.version)
 	// No person types these bodies: the ceremonies judge them themselves, and
@@ -69,6 +75,12 @@ func (s *Server) routes() *gin.Engine {
 	call(a, "GET", "/api/v1/me/passkeys", s.account.Passkeys, s.session, s.person)
 	call(a, "PATCH", "/api/v1/me/passkeys/{id}", s.account.RenamePasskey, s.origin, s.json, s.session, s.person)
 	call(a, "DELETE", "/api/v1/me/passkeys/{id}", s.account.RemovePasskey, s.origin, s.json, s.session, s.person, s.fresh)
+	call(a, "GET", "/api/v1/me/recovery-codes", s.account.RecoveryCodes, s.session, s.person)
+	created := huma.Operation{Method: http.MethodPost, Path: "/api/v1/me/recovery-codes", DefaultStatus: http.StatusCreated}
+	operation(a, created, s.account.NewRecoveryCodes, s.origin, s.json, s.session, s.person, s.fresh)
+	call(a, "GET", "/api/v1/me/sessions", s.account.Sessions, s.session, s.person)
+	call(a, "DELETE", "/api/v1/me/sessions", s.account.EndSessions, s.origin, s.json, s.session, s.person)
+	call(a, "DELETE", "/api/v1/me/sessions/{id}", s.account.EndSession, s.origin, s.json, s.session, s.person)
 	return r
 }
 

@@ -45,6 +45,10 @@ func inWords(t, now time.Time) string {
 	}
 }
 
+// Length is a length of time for people, in whole hours or, under one hour,
+// minutes.
+func Length(d time.Duration) string { return span(d) }
+
 // span is a length of time under a day, rounded down.
 func span(d time.Duration) string {
 	n, unit := int(d/time.Hour), "hour"
