@@ -77,7 +77,8 @@ func clientID(s string) bool {
 // revocation (CONTRACT: CORS).
 func (p *Provider) AllowedOrigin(ctx context.Context, origin string) (bool, error) {
 	u, err := url.Parse(origin)
-	if err != nil || u.Host == "" || u.Path != "" || (u.Scheme != "https" && u.Scheme != "http") {
+	// Compared as a prefix of addresses, so it must be an origin and nothing else.
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || origin != u.Scheme+"://"+u.Host {
 		return false, nil
 	}
 	return p.DB.SPAOrigin(ctx, origin)

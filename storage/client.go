@@ -201,24 +201,3 @@ func (tx *Tx) setClientGroups(ctx context.Context, clientID string, names []stri
 	}
 	return nil
 }
-
-// SPAOrigin tells whether an enabled browser application has a redirect URI of
-// this origin, or any enabled application allows it (CONTRACT: CORS).
-func (qs *queries) SPAOrigin(ctx context.Context, origin string) (bool, error) {
-	var ok bool
-	err := qs.do(ctx, func(q querier) (err error) {
-		ok, err = one(ctx, q, `
-			SELECT EXISTS (
-				SELECT 1 FROM clients c
-				WHERE c.enabled AND (@origin = ANY(c.allowed_cors_origins)
-				   OR c.type = 'spa' AND EXISTS (
-				      SELECT 1 FROM unnest(c.redirect_uris) u
-				      WHERE substring(u FROM '^https?://[^/?]+') IN (@origin, @origin || CASE WHEN starts_with(@origin, 'https:') THEN ':443' ELSE ':80' END))))`,
-			args{"origin": origin}, pgx.RowTo[bool])
-		return err
-	})
-	if err != nil {
-		return false, fmt.Errorf("look for origin: %w", err)
-	}
-	return ok, nil
-}

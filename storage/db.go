@@ -46,6 +46,7 @@ type DB struct {
 	wait     time.Duration
 	watch    cacheWatch
 	clients  *otter.Cache[string, cachedClient]
+	origins  *otter.Cache[string, cachedOrigin]
 	count    tokenCount
 	refusals refusalCount
 }
@@ -100,7 +101,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	db := &DB{pool: pool, url: o.URL, clients: newClientCache(), wait: orDefault(o.AcquireTimeout, 2*time.Second)}
+	db := &DB{pool: pool, url: o.URL, clients: newClientCache(), origins: newOriginCache(), wait: orDefault(o.AcquireTimeout, 2*time.Second)}
 	db.queries = queries{do: db.withConn, ring: o.Ring}
 	if err := db.checkVersion(ctx); err != nil {
 		pool.Close()
