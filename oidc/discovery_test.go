@@ -4,11 +4,15 @@ import (
 	"crypto"
 	"encoding/base64"
 	"encoding/json"
+	"latchkey"
 	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestDiscovery(t *testing.T) {
@@ -94,5 +98,74 @@ func TestJWKS(t *testing.T) {
 	r.Header.Set("If-None-Match", `"x", W/`+got.header.Get("ETag"))
 	if again := b.do(t, r); again.status != http.StatusNotModified || again.body != "" {
 		t.Errorf("the known answer came again: %d", again.status)
+	}
+}
+
+// Whatever discovery says works, and what works is said (CONTRACT 5.13).
+func TestEveryAdvertisedValueWorks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	document := w.browser().get(t, "/.well-known/openid-configuration").json(t)
+	said := func(name string) (list []string) {
+		for _, v := range document[name].([]any) {
+			list = append(list, v.(string))
+		}
+		return list
+	}
+	alice := w.user(t, "alice")
+	claims := map[string]any{}
+	for _, name := range []string{"family_name", "given_name", "middle_name", "nickname", "profile", "picture", "website", "gender", "birthdate", "zoneinfo", "locale"} {
+		claims[name] = "x"
+	}
+	w.sql(t, `UPDATE users SET email_verified_at = now(), claims = $1`, claims)
+	a := w.app(t, "wiki")
+	b := w.browser().signIn(t, alice)
+	tk := a.tokens(t, b, "scope", strings.Join(said("scopes_supported"), " "))
+	told := claimsIn(t, tk.id)
+	for name, value := range w.userinfo(t, tk.access).json(t) {
+		told[name] = value
+	}
+	var names []string
+	for name := range told {
+		names = append(names, name)
+	}
+	sort := cmpopts.SortSlices(func(a, b string) bool { return a < b })
+	if diff := cmp.Diff(said("claims_supported"), names, sort); diff != "" {
+		t.Errorf("claims (-advertised +told):\n%s", diff)
+	}
+	if told["acr"] != said("acr_values_supported")[0] {
+		t.Errorf("acr %v", told["acr"])
+	}
+	for _, alg := range said("id_token_signing_alg_values_supported") {
+		own := w.app(t, "alg-"+alg, func(c *latchkey.Client) { c.IDTokenAlg = alg })
+		signed, err := jose.ParseSignedCompact(own.tokens(t, b).id, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+		if err != nil || signed.Signatures[0].Protected.ExtraHeaders[jose.HeaderType] != "JWT" {
+			t.Errorf("%s: %v", alg, err)
+		}
+	}
+	for _, prompt := range said("prompt_values_supported") {
+		got := b.get(t, a.request("prompt", prompt))
+		if q := got.location(t).Query(); q.Get("error") != "" || (q.Get("code") != "") != (prompt == "none") {
+			t.Errorf("prompt %s: %v", prompt, got.location(t))
+		}
+	}
+	for _, mode := range said("response_modes_supported") {
+		a.code(t, b, "response_mode", mode, "response_type", said("response_types_supported")[0])
+	}
+	for endpoint, path := range map[string]string{"token": "/oauth2/token", "introspection": "/oauth2/introspect", "revocation": "/oauth2/revoke"} {
+		for _, method := range said(endpoint + "_endpoint_auth_methods_supported") {
+			own := w.app(t, endpoint+"-"+method, func(c *latchkey.Client) { c.AuthMethod = method })
+			got := own.call(t, path, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "token": {"x"}})
+			if got.status == 401 {
+				t.Errorf("%s by %s: %s", endpoint, method, got.body)
+			}
+		}
+	}
+	for _, grant := range said("grant_types_supported") {
+		own := w.app(t, "grant-"+grant, func(c *latchkey.Client) { c.GrantTypes = []string{grant} })
+		got := own.call(t, "/oauth2/token", url.Values{"grant_type": {grant}, "code": {"x"}, "refresh_token": {"x"}})
+		if code := got.json(t)["error"]; code == "unsupported_grant_type" || code == "unauthorized_client" {
+			t.Errorf("grant %s: %s", grant, got.body)
+		}
 	}
 }

@@ -20,7 +20,7 @@ import (
 type signOut struct {
 	client *latchkey.Client // of a valid hint; nil without one
 	hint   *hint
-	target string // registered address to go to afterwards; empty = our own page
+	target string // registered address to go to afterwards, with a hint only; empty = our own page
 	form   url.Values
 }
 
@@ -34,13 +34,13 @@ const (
 	keptSID     = "hinted_sid"
 )
 
-// Logout serves GET /oauth2/logout. A valid hint of the session
-// in this browser ends it at once; whatever else asks first.
+// Logout serves GET /oauth2/logout. A valid hint of the session in this browser
+// with a registered address to go to ends it at once; whatever else asks first.
 func (p *Provider) Logout(c *gin.Context) error {
 	ctx := c.Request.Context()
 	form, err := parseQuery(c.Request.URL.RawQuery)
 	if err != nil || single(form) != nil {
-		return latchkey.Refuse(latchkey.ErrInvalid, "malformed_request", "The address of this page is malformed.")
+		return latchkey.Refuse(latchkey.ErrInvalid, codeInvalidRequest, "The address of this page is malformed.")
 	}
 	so, err := p.readSignOut(ctx, form)
 	if err != nil {
@@ -50,7 +50,7 @@ func (p *Provider) Logout(c *gin.Context) error {
 	switch {
 	case s == nil:
 		return p.leave(c, so)
-	case so.hint != nil && so.hint.SID == s.ID && so.hint.Subject == s.Subject:
+	case so.target != "" && so.hint.SID == s.ID && so.hint.Subject == s.Subject:
 		if err := p.endSession(c, s); err != nil {
 			return err
 		}
@@ -80,12 +80,15 @@ func (p *Provider) AskLogout(c *gin.Context) error {
 // nothing by cookie.
 func (p *Provider) LogoutPost(c *gin.Context) error {
 	ctx := c.Request.Context()
+	if err := p.Allow(ctx, limitAuthorize, ""); err != nil {
+		return err // it needs no session and leaves a row
+	}
 	form, err := postForm(c.Request)
 	if err == nil {
 		form, err = merged(c.Request.URL.RawQuery, form)
 	}
 	if err != nil || single(form) != nil {
-		return latchkey.Refuse(latchkey.ErrInvalid, "malformed_request", "The form could not be read.")
+		return latchkey.Refuse(latchkey.ErrInvalid, codeInvalidRequest, "The form could not be read.")
 	}
 	form.Del("request")
 	so, err := p.readSignOut(ctx, form)

@@ -1,6 +1,7 @@
 package oidc_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -8,6 +9,9 @@ import (
 
 	"latchkey"
 	"latchkey/keys"
+	"latchkey/oidc"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func (b *browser) alive(t *testing.T) bool {
@@ -110,13 +114,90 @@ func TestLogoutThatProvesNothing(t *testing.T) {
 			t.Errorf("%s: the session lives after yes", what)
 		}
 	}
-	// Proven, but to an address that is not registered: signed out, not sent.
-	for _, uri := range []string{bye + "?foo=bar", bye + "/", "https://evil.example/", "javascript:alert(1)"} {
+	// Proven, but without an address to go to, or with one that is not
+	// registered: asked, signed out, and sent nowhere.
+	for _, uri := range []string{"", bye + "?foo=bar", bye + "/", "https://WIKI.example.com/bye", "https://evil.example/", "javascript:alert(1)", callback} {
 		c := w.browser().signIn(t, b.user)
 		hint := a.tokens(t, c).id
-		wantSignedOut(t, uri, c.get(t, logout("id_token_hint", hint, "post_logout_redirect_uri", uri)))
+		form := wantAsked(t, uri, c, c.get(t, logout("id_token_hint", hint, "post_logout_redirect_uri", uri, "state", "x")))
+		wantSignedOut(t, uri, c.post(t, "/logout", changed(form, "decision", "yes")))
 		if c.alive(t) {
 			t.Errorf("%s: the session lives", uri)
+		}
+	}
+}
+
+// The application of the hint is asked anew about its address: switched off,
+// gone or changed, it gets nobody sent.
+func TestLogoutForAnApplicationThatChanged(t *testing.T) {
+	t.Parallel()
+	for _, change := range []string{
+		`UPDATE clients SET enabled = false`, `DELETE FROM clients`, `UPDATE clients SET post_logout_redirect_uris = '{}'`,
+	} {
+		w := newWorld(t)
+		a := w.app(t, "wiki")
+		b := w.browser().signIn(t, w.user(t, "alice"))
+		path := logout("id_token_hint", a.tokens(t, b).id, "post_logout_redirect_uri", "https://wiki.example.com/bye")
+		posted := waitingFor(t, w.browser().post(t, "/oauth2/logout", url.Values{"id_token_hint": {a.tokens(t, b).id},
+			"post_logout_redirect_uri": {"https://wiki.example.com/bye"}}), "/oauth2/logout")
+		w.sql(t, change)
+		wantAsked(t, change, b, b.get(t, path))
+		form := wantAsked(t, change+", by POST", b, b.get(t, "/oauth2/logout?request="+posted))
+		wantSignedOut(t, change, b.post(t, "/logout", changed(form, "decision", "yes")))
+	}
+}
+
+// An address with a query keeps it, and state comes back as it was.
+func TestLogoutKeepsQueryAndState(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.app(t, "wiki", func(c *latchkey.Client) { c.PostLogoutRedirectURIs = []string{"https://wiki.example.com/bye?keep=1"} })
+	alice := w.user(t, "alice")
+	for _, state := range []string{`"><script>`, "a b+c&d=e#f;g", "ünïcödé", strings.Repeat("s", 2048)} {
+		b := w.browser().signIn(t, alice)
+		got := b.get(t, logout("id_token_hint", a.tokens(t, b).id, "client_id", "wiki", "post_logout_redirect_uri", a.PostLogoutRedirectURIs[0], "state", state))
+		if diff := cmp.Diff(url.Values{"keep": {"1"}, "state": {state}}, got.location(t).Query()); diff != "" || b.alive(t) {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
+// The session ended while the page asked: there is nothing left to end, and the
+// answer is the same.
+func TestLogoutTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.app(t, "wiki")
+	alice := w.user(t, "alice")
+	b, other := w.browser().signIn(t, alice), w.browser().signIn(t, alice)
+	form := wantAsked(t, "asked", b, b.get(t, logout("id_token_hint", a.tokens(t, other).id, "post_logout_redirect_uri", "https://wiki.example.com/bye")))
+	for range 2 {
+		got := b.post(t, "/logout", changed(form, "decision", "yes"))
+		if got.status != 200 || got.location(t).String() != "https://wiki.example.com/bye" {
+			t.Errorf("answered %d %s", got.status, got.body)
+		}
+	}
+	if n := w.events(t, latchkey.SessionEnded, ""); n != 1 {
+		t.Errorf("%d events", n)
+	}
+}
+
+// A form of an application needs no session, so its rows are limited like those
+// of authorization requests.
+func TestLogoutByPostIsLimited(t *testing.T) {
+	t.Parallel()
+	left := 2
+	w := newWorld(t, func(o *oidc.Options) {
+		o.Allow = func(_ context.Context, limit, _ string) error {
+			if left--; limit != "authorize" || left < 0 {
+				return latchkey.Refuse(latchkey.ErrLimited, "rate_limited", "Too many tries.")
+			}
+			return nil
+		}
+	})
+	for _, want := range []int{303, 303, 400} { // the test's own writer makes 400 of the limit
+		if got := w.browser().post(t, "/oauth2/logout", url.Values{"state": {"x"}}); got.status != want {
+			t.Errorf("answered %d, want %d", got.status, want)
 		}
 	}
 }
@@ -160,8 +241,13 @@ func TestLogoutByPost(t *testing.T) {
 	if got.status != http.StatusSeeOther || got.header.Get("Location") != "https://wiki.example.com/bye?state=x" || b.alive(t) {
 		t.Errorf("answered %d %s", got.status, got.header.Get("Location"))
 	}
-	if got := b.post(t, "/oauth2/logout", url.Values{"state": {"a", "b"}}); got.status != 400 {
-		t.Errorf("repeated parameter answered %d", got.status)
+	c := w.browser().signIn(t, b.user)
+	wantPage(t, c.post(t, "/oauth2/logout", url.Values{"state": {"a", "b"}}), 400, "invalid_request")
+	wantPage(t, c.post(t, "/oauth2/logout?state=a", url.Values{"state": {"b"}}), 400, "invalid_request")
+	wantPage(t, c.get(t, "/oauth2/logout?state=a&state=b"), 400, "invalid_request")
+	wantPage(t, c.get(t, "/oauth2/logout?state=%00"), 400, "invalid_request")
+	if !c.alive(t) {
+		t.Error("a refused request ended the session")
 	}
 }
 
