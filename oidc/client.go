@@ -77,7 +77,7 @@ func clientID(s string) bool {
 // revocation (CONTRACT: CORS).
 func (p *Provider) AllowedOrigin(ctx context.Context, origin string) (bool, error) {
 	u, err := url.Parse(origin)
-	// Compared as a prefix of addresses, so it must be an origin and nothing else.
+	// What is no origin is not asked about: strangers name it.
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || origin != u.Scheme+"://"+u.Host {
 		return false, nil
 	}
