@@ -15,6 +15,19 @@ import (
 	"latchkey/templates"
 )
 
+// Start serves GET /: what people open who know nothing but the address. It
+// leads to the account, or to the set-up as long as nobody has one.
+func (s *Service) Start(c *gin.Context) error {
+	done, err := s.db.HasAdmin(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	if !done {
+		return redirect(c, "/setup")
+	}
+	return redirect(c, "/account")
+}
+
 // Setup serves GET /setup: until an administrator exists. The token of the
 // set-up link stands in the fragment, so reading the page spends nothing.
 func (s *Service) Setup(c *gin.Context) error {
@@ -84,6 +97,8 @@ func (s *Service) loginForRequest(c *gin.Context, id string) error {
 	}
 	current := session.FromContext(ctx)
 	switch {
+	case current != nil && c.Query("switch") == "" && !current.AuthTime.Before(in.CreatedAt):
+		// Done since, perhaps in another tab.
 	case in.Needs.Reason == "login" || current == nil || c.Query("switch") != "":
 		return s.show(c, templates.Login{Request: id, App: app, Username: in.Needs.Hint, Cancel: "/consent"})
 	case in.Needs.Reason == "reauth" && (in.Needs.UserID == "" || in.Needs.UserID == current.UserID):

@@ -1,8 +1,11 @@
 package passkey_test
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 
+	"latchkey"
 	"latchkey/passkey/passkeytest"
 )
 
@@ -60,6 +63,44 @@ func TestAnOldLinkIsRefused(t *testing.T) {
 	w.wantRefused(t, b.VerifyRegistration(options.ChallengeID, create(t, b.Device, options), nil), 410, "token_expired")
 	w.wantRefused(t, b.RegistrationOptions("invite", token, person("bob")), 410, "token_expired")
 	w.wantUnchanged(t, before)
+}
+
+// TestALinkTellsWhatItKnows to its first browser only, as long as it works, and
+// is not spent by that.
+func TestALinkTellsWhatItKnows(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	token := w.app.InviteToken(t, latchkey.Invite{Role: latchkey.RoleUser, Username: "bob", DisplayName: "Bob Roe", Email: "bob@example.com"})
+	b := w.browser(t, nil)
+	look := func(b *passkeytest.Browser, purpose, token string) *passkeytest.Answer {
+		return b.Post("/api/v1/webauthn/registration/link", passkeytest.Fields{"purpose": purpose, "token": token})
+	}
+	for range 2 {
+		got := look(b, "invite", token)
+		wantStatus(t, got, 200)
+		var known map[string]any
+		if err := json.Unmarshal(got.Raw, &known); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]string{"username": "bob", "display_name": "Bob Roe", "email": "bob@example.com"} {
+			if known[name] != want {
+				t.Errorf("the link says %s %q, want %q", name, known[name], want)
+			}
+		}
+	}
+	before := w.snapshot(t)
+	for name, got := range map[string]*passkeytest.Answer{
+		"in another browser": look(w.browser(t, nil), "invite", token),
+		"as a set-up link":   look(b, "setup", token),
+		"cut short":          look(b, "invite", token[:len(token)-1]),
+	} {
+		if got.Status != 401 || got.Code != "invalid_token" || strings.Contains(string(got.Raw), "Roe") {
+			t.Errorf("%s: answered %d %s", name, got.Status, got.Raw)
+		}
+	}
+	w.wantUnchanged(t, before)
+	wantStatus(t, b.Register("invite", token, nil), 201)
+	w.wantRefused(t, look(b, "invite", token), 410, "token_expired")
 }
 
 // TestALinkBelongsToItsFirstBrowser: whoever reads the link later, in a mail

@@ -50,7 +50,7 @@ const dataCSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-
 
 // permissions closes every browser feature but passkeys.
 const permissions = "publickey-credentials-create=(self), publickey-credentials-get=(self), " +
-	"accelerometer=(), autoplay=(), bluetooth=(), camera=(), display-capture=(), encrypted-media=(), " +
+	"accelerometer=(), autoplay=(), camera=(), display-capture=(), encrypted-media=(), " +
 	"fullscreen=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), local-fonts=(), magnetometer=(), " +
 	"microphone=(), midi=(), payment=(), picture-in-picture=(), screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()"
 

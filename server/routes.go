@@ -42,6 +42,7 @@ func (s *Server) routes() *gin.Engine {
 	r.GET("/.well-known/passkey-endpoints", s.page(s.passkeys.PasskeyEndpoints))
 	r.GET("/.well-known/change-password", s.page(s.passkeys.ChangePassword))
 
+	r.GET("/", s.page(s.passkeys.Start))
 	r.GET("/setup", s.browser, s.page(s.passkeys.Setup))
 	r.GET("/invite", s.browser, s.page(s.passkeys.Invite))
 	r.GET("/login", s.session, s.page(s.passkeys.Login))
@@ -68,6 +69,7 @@ func (s *Server) routes() *gin.Engine {
 	ceremony := func(path string, status int) huma.Operation {
 		return huma.Operation{Method: http.MethodPost, Path: "/api/v1/webauthn/" + path, DefaultStatus: status, SkipValidateBody: true}
 	}
+	call(a, "POST", "/api/v1/webauthn/registration/link", s.passkeys.Link, s.origin, s.limit(limitVerification), s.json, s.browser)
 	operation(a, ceremony("registration/options", http.StatusOK), s.passkeys.RegistrationOptions, s.origin, s.limit(limitCeremony), s.limit(limitVerification), s.json, s.session)
 	operation(a, ceremony("registration/verify", http.StatusCreated), s.passkeys.VerifyRegistration, s.origin, s.limit(limitVerification), s.json, s.session)
 	operation(a, ceremony("authentication/options", http.StatusOK), s.passkeys.AuthenticationOptions, s.origin, s.limit(limitCeremony), s.json, s.session)

@@ -33,19 +33,19 @@ func exhibition(t *testing.T) *httptest.Server {
 	pages := site(t)
 	mux := http.NewServeMux()
 	mux.Handle("/static/", pages.Static())
-	mux.HandleFunc("POST /api/v1/webauthn/registration/options", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("POST /api/v1/webauthn/registration/link", func(w http.ResponseWriter, r *http.Request) {
 		var asked struct{ Token string }
 		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		status, code := 422, "validation_failed"
-		if asked.Token == "used" {
-			status, code = 410, "token_expired"
+		if asked.Token != "used" {
+			fmt.Fprint(w, `{"expires_at":"2026-11-24T22:41:00Z"}`)
+			return
 		}
 		w.Header().Set("Content-Type", "application/problem+json")
-		w.WriteHeader(status)
-		fmt.Fprintf(w, `{"status":%d,"code":%q,"request_id":"7f3a-91c2"}`, status, code)
+		w.WriteHeader(http.StatusGone)
+		fmt.Fprint(w, `{"status":410,"code":"token_expired","request_id":"7f3a-91c2"}`)
 	})
 	for _, s := range samples() {
 		mux.HandleFunc("GET /"+s.name, func(w http.ResponseWriter, _ *http.Request) {

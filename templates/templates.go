@@ -150,7 +150,7 @@ func (t *Templates) funcs() template.FuncMap {
 
 // failure completes an alert with the words of the catalogue.
 func (t *Templates) failure(a *Alert) notice {
-	n := t.words.failure(a.Code)
+	n := t.words.failure(a.Code, a.Text != "")
 	if a.Title != "" {
 		n.Title = a.Title
 	}

@@ -67,8 +67,10 @@ func newCatalogue(s site) (*catalogue, error) {
 	for key, text := range file.Notes {
 		c.notes[key] = fill.Replace(text)
 	}
-	if _, ok := c.failures["internal"]; !ok {
-		return nil, fmt.Errorf("read the words: the failure internal is missing")
+	for _, code := range []string{"internal", "refused"} {
+		if _, ok := c.failures[code]; !ok {
+			return nil, fmt.Errorf("read the words: the failure %s is missing", code)
+		}
 	}
 	return c, nil
 }
@@ -105,14 +107,19 @@ func cutHole(text string) (before, rest string, found bool) {
 	return text[:first], text[first+1:], true
 }
 
-// failure finds the words of a code; a code without its own gets those of an
-// internal error under its own code.
-func (c *catalogue) failure(code string) notice {
+// failure finds the words of a code. A code without its own is that of an
+// internal error, or of a refusal when somebody says what was refused.
+func (c *catalogue) failure(code string, explained bool) notice {
 	n, ok := c.failures[code]
-	if !ok {
+	switch {
+	case ok:
+		return n
+	case explained:
+		n = c.failures["refused"]
+	default:
 		n = c.failures["internal"]
-		n.Code = code
 	}
+	n.Code = code
 	return n
 }
 

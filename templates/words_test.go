@@ -18,6 +18,7 @@ var codes = []string{
 	"invalid_token", "setup_done", "session_required", "reauthentication_required", "policy_restricted", "clone_suspected",
 	"rate_limited", "offline", "unavailable", "internal", "malformed_request", "malformed_credential",
 	"user_verification_required", "cross_origin_request", "not_found", "validation_failed", "not_allowed", "forbidden",
+	"request_expired", "form_expired", "unknown_client", "bad_redirect_uri", "invalid_request", "method_not_allowed",
 }
 
 func TestEveryFailureHasWords(t *testing.T) {
@@ -68,6 +69,18 @@ func TestUnknownCodeKeepsItsCode(t *testing.T) {
 	t.Parallel()
 	page := render(t, templates.Error{Code: "brand_new"})
 	for _, want := range []string{`data-code="brand_new"`, "<h1>Something went wrong on our side</h1>"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %s in\n%s", want, page)
+		}
+	}
+}
+
+// TestARefusalIsNoFaultOfOurs: a code that has no words of its own comes with
+// what was refused.
+func TestARefusalIsNoFaultOfOurs(t *testing.T) {
+	t.Parallel()
+	page := render(t, templates.Error{Code: "brand_new", Text: "The moon is full."})
+	for _, want := range []string{`data-code="brand_new"`, "<h1>This did not work</h1>", "The moon is full."} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %s in\n%s", want, page)
 		}

@@ -20,13 +20,12 @@ function values() {
   return body
 }
 
-/** look asks for a challenge with the token alone. It changes nothing; it says
-    whether the link still works, and what an invitation already knows. */
+/** look asks what the link says. It spends nothing; it tells whether the link
+    still works, and what an invitation already knows. */
 async function look(token) {
   try {
-    const { publicKey } = await post('/webauthn/registration/options', { purpose, token })
-    form.elements.username.value ||= publicKey.user.name
-    if (publicKey.user.displayName !== publicKey.user.name) form.elements.display_name.value ||= publicKey.user.displayName
+    const known = await post('/webauthn/registration/link', { purpose, token })
+    for (const name of fields) form.elements[name].value ||= known[name] ?? ''
     return null
   } catch (failure) {
     if (!['token_expired', 'invalid_token', 'setup_done'].includes(failure.code)) return null

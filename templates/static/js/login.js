@@ -10,6 +10,7 @@ const renewal = 8 * 60 * 1000 // a challenge lives 10 minutes
 const quiet = document.querySelector('main [role="status"]').textContent
 
 let field = null // the pending request of the username field: { controller, done, since }
+let settled = false // a passkey was chosen: whatever is pressed now would spend the request twice
 
 /** options asks for a challenge; the answer never depends on who signs in. */
 function options(extra) {
@@ -19,6 +20,7 @@ function options(extra) {
 }
 
 async function verify(challenge, credential) {
+  settled = true
   say(note('checking'))
   const answer = await post('/webauthn/authentication/verify', { challenge_id: challenge.challenge_id, credential })
   say(note('signed-in'))
@@ -29,6 +31,7 @@ async function verify(challenge, credential) {
 /** fail shows a failure; a passkey that the server does not know is reported
     to the password manager first, while nothing is pending. */
 async function fail(failure) {
+  settled = false
   say(quiet)
   if (failure.problem?.signal) await tell(failure.problem.signal)
   show(failure)
@@ -70,6 +73,7 @@ async function silence() {
 /** signIn runs the dialog. A challenge that grew old is replaced by itself,
     once. */
 async function signIn(hint) {
+  if (settled) return
   hush()
   await silence()
   try {
@@ -112,6 +116,7 @@ async function start() {
   document.addEventListener('visibilitychange', renew)
   addEventListener('pageshow', async (event) => {
     if (!event.persisted) return
+    settled = false
     await silence()
     say(quiet)
     listen()

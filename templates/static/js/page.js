@@ -30,7 +30,7 @@ export function show(failure, { focus = true } = {}) {
   const problem = failure.problem ?? {}
   const code = failure.code
   const words = document.querySelector(`template[data-failure="${code}"]`)
-  const source = words ?? document.querySelector('template[data-failure="internal"]')
+  const source = words ?? document.querySelector(`template[data-failure="${problem.detail ? 'refused' : 'internal'}"]`)
   const notice = source.content.firstElementChild.cloneNode(true)
   notice.dataset.code = code
   if (!words && problem.detail) notice.querySelector('p').textContent = problem.detail
