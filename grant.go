@@ -39,7 +39,7 @@ type Grant struct {
 // the session.
 func (g *Grant) Offline() bool {
 	for _, s := range g.Scopes {
-		if s == "offline_access" {
+		if s == scopeOffline {
 			return true
 		}
 	}
@@ -54,6 +54,18 @@ type Consent struct {
 	Scopes     []string
 	GrantedAt  time.Time
 	ExpiresAt  time.Time // zero = until withdrawn
+}
+
+// AppUse is an application as one person stands to it.
+type AppUse struct {
+	ClientID     string
+	Name         string
+	URI          string // where it lives, as registered; empty = not said
+	RedirectURIs []string
+	FirstParty   bool
+	Scopes       []string  // what the person allowed; none = nothing, or nobody asked
+	AllowedAt    time.Time // zero = no consent that could be taken back
+	UsedAt       time.Time // of a grant that lives; zero = none
 }
 
 // Interaction is a validated authorization request that waits for the person.

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -37,7 +35,7 @@ func (p *Provider) showConsent(c *gin.Context, rq *request, s *latchkey.Session,
 		Hidden: []templates.Hidden{{Name: "request", Value: in.ID}, {Name: "token", Value: p.DB.ConsentToken(in.ID, s.ID)}},
 		Switch: pathLogin + "?request=" + url.QueryEscape(in.ID) + "&switch=1",
 	}
-	page.Read, page.Act, page.Stay = scopeWords(rq.scopes)
+	page.Read, page.Act, page.Stay = latchkey.ScopeWords(rq.scopes)
 	return p.show(c, http.StatusOK, page)
 }
 
@@ -59,29 +57,6 @@ func hostOf(address string) string {
 		return u.Scheme
 	}
 	return u.Host
-}
-
-// scopeWords says in words what scopes give.
-func scopeWords(scopes []string) (read, act, stay []string) {
-	for _, s := range []struct{ scope, text string }{
-		{scopeOpenID, "That it is you, by a number that means nothing elsewhere"},
-		{scopeProfile, "Your name and username"},
-		{scopeEmail, "Your e-mail address"},
-		{scopeGroups, "The groups you are in"},
-	} {
-		if slices.Contains(scopes, s.scope) {
-			read = append(read, s.text)
-		}
-	}
-	for _, s := range scopes {
-		if !slices.Contains(Scopes(), s) {
-			act = append(act, "Use “"+strings.ReplaceAll(s, "_", " ")+"” for you")
-		}
-	}
-	if slices.Contains(scopes, scopeOffline) {
-		stay = append(stay, "Also when you are away, until you take this back")
-	}
-	return read, act, stay
 }
 
 // showNotAllowed tells a person outside of the allowed groups which rule it is

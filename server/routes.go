@@ -62,6 +62,8 @@ func (s *Server) routes() *gin.Engine {
 	r.POST("/account/sessions/end-others", s.origin, s.form, s.session, s.person, s.page(s.account.EndOthersForm))
 	r.POST("/account/sessions/end-all", s.origin, s.form, s.session, s.person, s.page(s.account.EndAllForm))
 	r.POST("/account/sessions/:id/end", s.origin, s.form, s.session, s.person, s.page(s.account.EndSessionForm))
+	r.GET("/account/apps", s.session, s.person, s.page(s.account.AppsPage))
+	r.POST("/account/apps/:client_id/remove", s.origin, s.form, s.session, s.person, s.page(s.account.RemoveAppForm))
 
 	a := newAPI(s.edge, r, "latchkey", s.version)
 	// No person types these bodies: the ceremonies judge them themselves, and
@@ -77,6 +79,7 @@ func (s *Server) routes() *gin.Engine {
 	call(a, "POST", "/api/v1/recovery/redeem", s.passkeys.Redeem, s.origin, s.json, s.browser)
 	call(a, "POST", "/api/v1/session/logout", s.passkeys.Logout, s.origin, s.json, s.session)
 
+	call(a, "GET", "/api/v1/me", s.account.Me, s.session, s.person)
 	call(a, "GET", "/api/v1/me/passkeys", s.account.Passkeys, s.session, s.person)
 	call(a, "PATCH", "/api/v1/me/passkeys/{id}", s.account.RenamePasskey, s.origin, s.json, s.session, s.person)
 	call(a, "DELETE", "/api/v1/me/passkeys/{id}", s.account.RemovePasskey, s.origin, s.json, s.session, s.person, s.fresh)
@@ -86,6 +89,8 @@ func (s *Server) routes() *gin.Engine {
 	call(a, "GET", "/api/v1/me/sessions", s.account.Sessions, s.session, s.person)
 	call(a, "DELETE", "/api/v1/me/sessions", s.account.EndSessions, s.origin, s.json, s.session, s.person)
 	call(a, "DELETE", "/api/v1/me/sessions/{id}", s.account.EndSession, s.origin, s.json, s.session, s.person)
+	call(a, "GET", "/api/v1/me/apps", s.account.Apps, s.session, s.person)
+	call(a, "DELETE", "/api/v1/me/apps/{client_id}", s.account.RemoveApp, s.origin, s.json, s.session, s.person)
 	return r
 }
 

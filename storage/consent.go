@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -58,30 +57,38 @@ func (qs *queries) GrantConsent(ctx context.Context, in *latchkey.Interaction, b
 	return nil
 }
 
-// Consents returns what a person allows applications now, by the name of the
-// application.
-func (qs *queries) Consents(ctx context.Context, userID string) ([]latchkey.Consent, error) {
-	var items []latchkey.Consent
+// Apps returns the applications of a person, by name: those with a consent of
+// theirs, and those that administrators provide without asking for one, as far
+// as the person's groups let them in.
+func (qs *queries) Apps(ctx context.Context, userID string) ([]latchkey.AppUse, error) {
+	var items []latchkey.AppUse
 	err := qs.do(ctx, func(q querier) (err error) {
 		items, err = list(ctx, q, `
-			SELECT k.user_id, k.client_id, c.name, k.scopes, k.granted_at, k.expires_at
-			FROM consents k JOIN clients c ON c.id = k.client_id
-			WHERE k.user_id = @user AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
-			ORDER BY lower(c.name), c.id`, args{"user": userID}, scanConsent)
+			SELECT c.id, c.name, coalesce(c.metadata->>'client_uri', ''), c.redirect_uris, c.first_party,
+			       coalesce(k.scopes, '{}'), k.granted_at,
+			       (SELECT max(greatest(g.created_at, g.rt_rotated_at)) FROM grants g
+			        WHERE g.user_id = @user AND g.client_id = c.id AND g.revoked_at IS NULL AND g.expires_at > now() AND g.code_uses > 0)
+			FROM clients c
+			LEFT JOIN consents k ON k.client_id = c.id AND k.user_id = @user
+			                    AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+			WHERE k.user_id IS NOT NULL
+			   OR (c.first_party AND c.enabled AND 'authorization_code' = ANY(c.grant_types)
+			       AND (NOT EXISTS (SELECT FROM client_groups cg WHERE cg.client_id = c.id)
+			            OR EXISTS (SELECT FROM client_groups cg JOIN memberships m ON m.group_id = cg.group_id
+			                       WHERE cg.client_id = c.id AND m.user_id = @user)))
+			ORDER BY lower(c.name), c.id`, args{"user": userID}, scanApp)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list consents: %w", err)
+		return nil, fmt.Errorf("list the applications of a person: %w", err)
 	}
 	return items, nil
 }
 
-func scanConsent(row pgx.CollectableRow) (latchkey.Consent, error) {
-	var k latchkey.Consent
-	var expires *time.Time
-	err := row.Scan(&k.UserID, &k.ClientID, &k.ClientName, &k.Scopes, &k.GrantedAt, &expires)
-	k.ExpiresAt = timeOf(expires)
-	return k, err
+func scanApp(row pgx.CollectableRow) (latchkey.AppUse, error) {
+	var a latchkey.AppUse
+	err := row.Scan(&a.ClientID, &a.Name, &a.URI, &a.RedirectURIs, &a.FirstParty, &a.Scopes, orZero{&a.AllowedAt}, orZero{&a.UsedAt})
+	return a, err
 }
 
 // WithdrawConsent takes back what a person allowed an application: the consent

@@ -53,7 +53,7 @@ type AccountRecovery struct {
 type AccountSessions struct {
 	Base
 	Items  []SessionItem
-	Length string // "One hour after you last did something, and never more than 12 hours."
+	Length string // "A session ends 1 hour after you last did something, and never lasts longer than 12 hours."
 }
 
 // SessionItem is one browser in which the person is signed in.

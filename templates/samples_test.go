@@ -120,10 +120,11 @@ func accountSamples() []sample {
 		{"account-passkeys-error", templates.AccountPasskeys{Base: failing(person(false), "last_passkey"), Items: passkeys, Codes: templates.RecoveryState{Left: 1, Total: 8, Made: ago(day)}}, ""},
 		{"account-passkeys-long", templates.AccountPasskeys{Base: longPerson(), Items: long, Codes: codes}, ""},
 		{"account-passkey-remove", templates.AccountPasskeyRemove{Base: person(true), ID: "p2", Name: "Pixel 9", Where: "Google Password Manager"}, ""},
-		{"account-passkey-remove-last", templates.AccountPasskeyRemove{Base: person(true), ID: "p2", Name: "Pixel 9", Typed: "ines"}, ""},
+		{"account-passkey-remove-last", templates.AccountPasskeyRemove{Base: person(true), ID: "p2", Name: "Pixel 9", Current: true, Typed: "ines"}, ""},
+		{"account-passkey-remove-unconfirmed", templates.AccountPasskeyRemove{Base: failing(person(true), "validation_failed"), ID: "p2", Name: "Pixel 9", Current: true, Typed: "ines", Error: "This is not your username. Nothing was deleted."}, ""},
 		{"account-passkey-remove-refused", templates.AccountPasskeyRemove{Base: person(true), ID: "p2", Name: "Pixel 9", Refused: "This is your only passkey, and you have no recovery codes. Add another passkey first."}, ""},
-		{"account-recovery", templates.AccountRecovery{Base: saying(person(true), "The old codes stopped working."), Codes: codes}, ""},
-		{"account-sessions", templates.AccountSessions{Base: person(true), Length: "One hour after you last did something, and never more than 12 hours. Your administrator sets this.", Items: []templates.SessionItem{
+		{"account-recovery", templates.AccountRecovery{Base: saying(person(true), "Your new codes work from now on. The old ones stopped working."), Codes: codes}, ""},
+		{"account-sessions", templates.AccountSessions{Base: person(true), Length: "A session ends 1 hour after you last did something, and never lasts longer than 12 hours.", Items: []templates.SessionItem{
 			{ID: "s1", Name: "Firefox on macOS", Kind: "laptop", Current: true, Place: "192.0.2.17", Passkey: "MacBook Pro", SignedIn: ago(27 * time.Minute)},
 			{ID: "s2", Name: "Chrome on Android", Kind: "phone", Place: "2001:db8:85a3:8d3:1319:8a2e:370:7348", Passkey: "Pixel 9", SignedIn: ago(9 * time.Hour), LastSeen: ago(3 * time.Hour)},
 			{ID: "s3", Name: "Edge on Windows", Kind: "laptop", Recovery: true, SignedIn: ago(4 * time.Minute), LastSeen: ago(0)},
