@@ -57,11 +57,12 @@ func (j *journey) join(t *testing.T, purpose, token, username string) *passkeyte
 }
 
 // open opens a browser on a machine that holds the passkeys of device (nil =
-// none). Nobody touches the authenticator until touch says so: else every
-// sign-in page would go on by itself.
+// none). Nobody touches the authenticator before press, and the browser has no
+// autofill: with both, every sign-in page would go on by itself.
 func (j *journey) open(t *testing.T, device *passkeytest.Authenticator) (*chrome.Page, *chrome.Authenticator) {
 	t.Helper()
 	p := chrome.Open(t)
+	p.NoAutofill()
 	a := p.Device()
 	a.Presence(false)
 	if device != nil {

@@ -49,6 +49,13 @@ func (p *Page) authenticator(transport webauthn.AuthenticatorTransport, synced b
 	return &Authenticator{p: p, id: made.AuthenticatorID}
 }
 
+// NoAutofill makes this a browser that offers no passkeys in fields, as older
+// ones do: nothing asks an authenticator before somebody presses a button.
+func (p *Page) NoAutofill() {
+	p.t.Helper()
+	p.Before(`PublicKeyCredential.isConditionalMediationAvailable = async () => false`)
+}
+
 // ask runs a command that has an answer.
 func ask[P, R any](p *Page, cmd cdp.Command[P, R], params P) R {
 	p.t.Helper()
