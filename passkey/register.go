@@ -354,7 +354,7 @@ func (e *enrolment) recover(ctx context.Context, userID string) error {
 	if current == nil || current.UserID != userID {
 		return refusal(session.Required(), "session_ended", nil)
 	}
-	e.next = "/account/passkeys"
+	e.next = "/account/passkeys?done=recovered"
 	return e.db.InTx(ctx, func(tx *storage.Tx) (err error) {
 		if e.user, err = tx.FindUser(ctx, userID); err != nil {
 			return err

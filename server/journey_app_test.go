@@ -91,6 +91,13 @@ func (w *wiki) authorize(pairs ...string) string {
 	return w.j.URL + "/oauth2/authorize?" + q.Encode()
 }
 
+// signOut is the address that ends a session (RP-Initiated Logout §2).
+func (w *wiki) signOut(idTokenHint string) string {
+	return w.j.URL + "/oauth2/logout?" + url.Values{
+		"id_token_hint": {idTokenHint}, "post_logout_redirect_uri": {w.url + "/bye"}, "state": {"so long"},
+	}.Encode()
+}
+
 // home has the links that people press, so that every sign-in comes from
 // another site, as in life.
 func (w *wiki) home(rw http.ResponseWriter, _ *http.Request) {

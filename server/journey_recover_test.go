@@ -101,6 +101,7 @@ func TestJourneyRecoveryCode(t *testing.T) {
 	p.Want("login")
 	p.Goto(j.URL + "/recover")
 	press(p, a, "#create-passkey")
+	p.WantStatus("You are back in, and everything else is signed out.")
 	p.Want("account-passkeys")
 	if got := len(a.Credentials()); got != 1 {
 		t.Errorf("the device holds %d passkeys", got)

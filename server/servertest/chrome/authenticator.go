@@ -3,6 +3,7 @@ package chrome
 import (
 	"context"
 	"crypto/x509"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/webauthn"
@@ -88,6 +89,18 @@ func (a *Authenticator) Credentials() (held []Credential) {
 		held = append(held, Credential{ID: c.CredentialID, UserHandle: c.UserHandle, Name: c.UserName, DisplayName: c.UserDisplayName})
 	}
 	return held
+}
+
+// Await waits until it holds so many passkeys: signals take a moment.
+func (a *Authenticator) Await(passkeys int) {
+	a.p.t.Helper()
+	deadline := time.Now().Add(a.p.Patience)
+	for len(a.Credentials()) != passkeys {
+		if time.Now().After(deadline) {
+			a.p.t.Fatalf("the authenticator holds %d passkeys, want %d", len(a.Credentials()), passkeys)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // Remove takes the authenticator out of the tab.

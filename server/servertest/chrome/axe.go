@@ -55,7 +55,7 @@ func (p *Page) Axe() {
 			}
 		}
 	}
-	p.look("light", wide)
+	p.look("light", p.width)
 }
 
 // look changes the colour scheme and the width of the page.

@@ -87,7 +87,7 @@ func (p *Page) Tab() *Page {
 
 func newPage(t testing.TB, parent context.Context, options ...chromedp.ContextOption) *Page {
 	t.Helper()
-	p := &Page{t: t, Patience: patience}
+	p := &Page{t: t, Patience: patience, width: wide}
 	ctx, closeTab := chromedp.NewContext(parent, append(options, chromedp.WithListener(p.listen))...)
 	p.ctx = ctx
 	t.Cleanup(closeTab)

@@ -26,6 +26,7 @@ type Page struct {
 	t        testing.TB
 	ctx      context.Context
 	noScript bool
+	width    int64
 
 	mu         sync.Mutex
 	complaints []string
@@ -219,6 +220,13 @@ func (p *Page) NoScript() {
 func (p *Page) scripts(on bool) {
 	p.t.Helper()
 	p.do("switch scripts on or off", call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on}))
+}
+
+// Width makes the page so many pixels wide, from now on.
+func (p *Page) Width(pixels int64) {
+	p.t.Helper()
+	p.width = pixels
+	p.look("light", pixels)
 }
 
 // Before runs a script in every page opened from now on, before its own.
