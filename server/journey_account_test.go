@@ -358,3 +358,30 @@ func TestJourneyMenu(t *testing.T) {
 	p.Want("account-sessions")
 	p.WantNone("#side")
 }
+
+// TestJourneyApps: what was allowed stands there, and removing it makes the
+// application ask again.
+func TestJourneyApps(t *testing.T) {
+	j := begin(t)
+	w := j.wiki(t)
+	p, a := j.open(t, j.admin(t))
+	p.Goto(w.authorize())
+	p.Await("login")
+	press(p, a, "#sign-in")
+	p.Await("consent")
+	p.Click("#consent [value=allow]")
+	w.wantSignedIn(t, p, "ines")
+	p.Goto(j.URL + "/account/apps")
+	p.Want("account-apps")
+	p.WantText("#apps .row-title", "Wiki")
+	p.WantText("#apps .badge", "Stays signed in")
+	p.Click("#apps summary")
+	p.WantText("#apps details", "e-mail")
+	p.Click("#apps button.danger")
+	p.WantStatus("The application was removed.")
+	p.Want("account-apps")
+	p.WantText(".empty", "No apps yet")
+	p.Goto(w.authorize())
+	p.Await("consent")
+	j.wantEvents(t, "consent.revoked", "1")
+}
