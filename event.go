@@ -90,7 +90,7 @@ type Event struct {
 
 // RecordedEvent is an event as it stands in the log.
 type RecordedEvent struct {
-	Index     *int64 // nil while pending
+	Index     *int64 // place in the tree; nil while pending
 	ID        string
 	Time      time.Time
 	Kind      EventKind
@@ -105,6 +105,6 @@ type RecordedEvent struct {
 	RequestID string
 	Prefix    string            // address prefix
 	Agent     string            // family and system
-	Detail    map[string]any    // public
+	Detail    []byte            // public; a JSON object
 	Personal  map[string]string // opened, where the key still lives
 }

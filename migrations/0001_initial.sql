@@ -373,8 +373,7 @@ CREATE TABLE audit_leaf (
     id             uuid        NOT NULL,
     leaf           bytea       NOT NULL,  -- what the tree hashes; never encoded again
     leaf_hash      bytea       NOT NULL CHECK (length(leaf_hash) = 32),
-    personal       bytea,                 -- sealed under the key of the person it describes
-    person_key_id  uuid,
+    personal       bytea,                 -- sealed, each part under the key of the person it describes
     created_at     timestamptz NOT NULL,
     kind           text        NOT NULL,
     actor_kind     text        NOT NULL,
@@ -392,7 +391,9 @@ CREATE TABLE audit_leaf (
     PRIMARY KEY (index, sequenced_at)
 ) PARTITION BY RANGE (sequenced_at);
 CREATE INDEX audit_leaf_id ON audit_leaf (id);
+CREATE INDEX audit_leaf_created ON audit_leaf (created_at);
 CREATE INDEX audit_leaf_subject ON audit_leaf (subject, created_at) WHERE subject IS NOT NULL;
+CREATE INDEX audit_leaf_actor ON audit_leaf (actor_id, created_at) WHERE actor_kind = 'user';
 CREATE INDEX audit_leaf_kind ON audit_leaf (kind, created_at);
 
 CREATE TABLE audit_tile (
@@ -408,6 +409,8 @@ CREATE TABLE audit_head (
     root       bytea       NOT NULL CHECK (length(root) = 32),
     edge       bytea       NOT NULL DEFAULT '',  -- hashes right of the last full tile
     floor      bigint      NOT NULL DEFAULT 0,   -- pending rows up to here are gone but for stragglers
+    mark       bigint      NOT NULL DEFAULT 0,   -- the floor in a minute: the last row taken at marked_at
+    marked_at  timestamptz NOT NULL DEFAULT now(),
     epoch      int         NOT NULL DEFAULT 1,
     halted     text        NOT NULL DEFAULT '',  -- why the sequencer stopped; empty = it runs
     updated_at timestamptz NOT NULL DEFAULT now()
@@ -418,6 +421,13 @@ CREATE TABLE audit_checkpoint (
     size       bigint      PRIMARY KEY,
     root       bytea       NOT NULL CHECK (length(root) = 32),
     note       text        NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- What signs the checkpoints. seed: sealed; the public key follows from it.
+CREATE TABLE audit_key (
+    singleton  boolean     PRIMARY KEY DEFAULT true CHECK (singleton),
+    seed       bytea       NOT NULL CHECK (length(seed) <= 256),
     created_at timestamptz NOT NULL DEFAULT now()
 );
 

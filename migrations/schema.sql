@@ -53,11 +53,21 @@ CREATE TABLE public.audit_head (
     root bytea NOT NULL,
     edge bytea DEFAULT '\x'::bytea NOT NULL,
     floor bigint DEFAULT 0 NOT NULL,
+    mark bigint DEFAULT 0 NOT NULL,
+    marked_at timestamp with time zone DEFAULT now() NOT NULL,
     epoch integer DEFAULT 1 NOT NULL,
     halted text DEFAULT ''::text NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT audit_head_root_check CHECK ((length(root) = 32)),
     CONSTRAINT audit_head_singleton_check CHECK (singleton)
+);
+
+CREATE TABLE public.audit_key (
+    singleton boolean DEFAULT true NOT NULL,
+    seed bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT audit_key_seed_check CHECK ((length(seed) <= 256)),
+    CONSTRAINT audit_key_singleton_check CHECK (singleton)
 );
 
 CREATE TABLE public.audit_leaf (
@@ -67,7 +77,6 @@ CREATE TABLE public.audit_leaf (
     leaf bytea NOT NULL,
     leaf_hash bytea NOT NULL,
     personal bytea,
-    person_key_id uuid,
     created_at timestamp with time zone NOT NULL,
     kind text NOT NULL,
     actor_kind text NOT NULL,
@@ -529,6 +538,9 @@ ALTER TABLE ONLY public.audit_checkpoint
 ALTER TABLE ONLY public.audit_head
     ADD CONSTRAINT audit_head_pkey PRIMARY KEY (singleton);
 
+ALTER TABLE ONLY public.audit_key
+    ADD CONSTRAINT audit_key_pkey PRIMARY KEY (singleton);
+
 ALTER TABLE ONLY public.audit_leaf
     ADD CONSTRAINT audit_leaf_pkey PRIMARY KEY (index, sequenced_at);
 
@@ -639,6 +651,10 @@ ALTER TABLE ONLY public.users
 
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_webauthn_handle_key UNIQUE (webauthn_handle);
+
+CREATE INDEX audit_leaf_actor ON ONLY public.audit_leaf USING btree (actor_id, created_at) WHERE (actor_kind = 'user'::text);
+
+CREATE INDEX audit_leaf_created ON ONLY public.audit_leaf USING btree (created_at);
 
 CREATE INDEX audit_leaf_id ON ONLY public.audit_leaf USING btree (id);
 

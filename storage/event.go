@@ -93,20 +93,17 @@ func actorID(a latchkey.Actor) string {
 // sealPersonal seals what the event says of people: where the actor was, with
 // what browser, and the names that the event carries.
 func (qs *queries) sealPersonal(id string, actor latchkey.Actor, ev latchkey.Event) ([]byte, error) {
-	personal := maps.Clone(ev.Personal)
-	if personal == nil {
-		personal = map[string]string{}
-	}
+	personal := personalParts{Actor: map[string]string{}, Subject: ev.Personal}
 	if actor.Address.IsValid() {
-		personal["ip_address"] = actor.Address.Unmap().String()
+		personal.Actor["ip_address"] = actor.Address.Unmap().String()
 	}
 	if actor.UserAgent != "" {
-		personal["user_agent"] = actor.UserAgent
+		personal.Actor["user_agent"] = actor.UserAgent
 	}
 	if actor.Name != "" {
-		personal["operator"] = actor.Name
+		personal.Actor["operator"] = actor.Name
 	}
-	if len(personal) == 0 {
+	if len(personal.Actor)+len(personal.Subject) == 0 {
 		return nil, nil
 	}
 	plain, err := json.Marshal(personal)

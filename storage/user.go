@@ -139,14 +139,20 @@ func (tx *Tx) CreateUser(ctx context.Context, u *latchkey.User) error {
 	if err != nil {
 		return fmt.Errorf("write claims of a person: %w", err)
 	}
+	personKeyID, personKey, err := tx.newPersonKey(u.ID)
+	if err != nil {
+		return err
+	}
 	err = tx.do(ctx, func(q querier) error {
 		type times struct{ CreatedAt, UpdatedAt time.Time }
 		t, err := one(ctx, q, `
-			INSERT INTO users (id, subject, webauthn_handle, username, username_key, display_name, email, email_verified_at, claims, role, status)
+			WITH personal AS (`+insertPersonKey+`)
+			INSERT INTO users (id, subject, webauthn_handle, username, username_key, display_name, email, email_verified_at, claims, role, status, person_key_id)
 			VALUES (@id, @subject, @handle, @username, @key, @display_name, @email,
-			        CASE WHEN @verified THEN now() END, @claims, @role, @status)
+			        CASE WHEN @verified THEN now() END, @claims, @role, @status, (SELECT id FROM personal))
 			RETURNING created_at, updated_at`,
 			args{
+				"person_key": personKeyID, "person_key_for": u.ID, "person_key_sealed": personKey,
 				"id": u.ID, "subject": u.Subject, "handle": u.WebAuthnHandle, "username": u.Username, "key": key,
 				"display_name": u.DisplayName, "email": orNull(u.Email), "verified": !u.EmailVerifiedAt.IsZero(),
 				"claims": claims, "role": string(u.Role), "status": string(u.Status),
