@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
+	"latchkey/audit"
 	"latchkey/storage"
 )
 
@@ -18,6 +20,7 @@ func (s *Server) jobs() []func(context.Context) {
 		func(ctx context.Context) { s.db.FollowCaches(ctx, report("follow caches")) },
 		func(ctx context.Context) { s.keys.Follow(ctx, report("follow signing keys")) },
 		func(ctx context.Context) { every(ctx, time.Second, s.db.FlushCounts, report("write counts")) },
+		func(ctx context.Context) { s.audit.Run(ctx, s.auditTrouble) },
 	}
 	for _, sweeper := range storage.Sweepers() {
 		sweep := func(ctx context.Context) error {
@@ -29,8 +32,19 @@ func (s *Server) jobs() []func(context.Context) {
 	return run
 }
 
-// work runs the jobs until ctx ends, and then writes what is still counted in
-// memory. It returns when all have ended.
+// auditTrouble logs what the sequencer reports. An alarm needs somebody to look
+// at the record; nobody is kept from signing in by it.
+func (s *Server) auditTrouble(err error) {
+	if alarm := (*audit.Alarm)(nil); errors.As(err, &alarm) {
+		s.log.Error("ALARM: the audit log needs attention", "alarm", alarm.What, "detail", alarm.Text, "next_step", "run latchkey audit verify")
+		return
+	}
+	s.log.Error("a background job failed", "job", "sequence the audit log", "error", err)
+}
+
+// work runs the jobs until ctx ends, then writes what is still counted in
+// memory and takes the last events into the audit tree. It returns when all have
+// ended.
 func (s *Server) work(ctx context.Context) {
 	var running sync.WaitGroup
 	for _, job := range s.jobs() {
@@ -41,6 +55,9 @@ func (s *Server) work(ctx context.Context) {
 	defer cancel()
 	if err := s.db.FlushAllCounts(last); err != nil {
 		s.log.Error("the last counts were not written", "error", err)
+	}
+	if err := s.audit.Flush(last); err != nil {
+		s.auditTrouble(err)
 	}
 }
 

@@ -11,10 +11,10 @@ import (
 	"net/netip"
 	"net/url"
 	"sync"
-	"time"
 
 	"latchkey/account"
 	"latchkey/admin"
+	"latchkey/audit"
 	"latchkey/keys"
 	"latchkey/oidc"
 	"latchkey/passkey"
@@ -32,13 +32,6 @@ type Options struct {
 	Version        string         // of the product, for the description of the API
 	TrustedProxies []netip.Prefix // whose X-Forwarded-* are believed; empty = nobody's
 	NoRateLimits   bool           // switches off every 429; caps on sizes and open rows stay
-	NoInvites      bool           // lets nobody new in, not even by an invitation that was made before
-
-	// How long sessions and tokens live; zero means the default of the package
-	// that makes them.
-	SessionTTL, SessionMaxAge           time.Duration
-	AccessTokenTTL, IDTokenTTL, CodeTTL time.Duration
-	RefreshTokenTTL, RefreshTokenMaxAge time.Duration
 }
 
 // Server is the whole product behind one listener.
@@ -47,6 +40,7 @@ type Server struct {
 	version   string
 	db        *storage.DB
 	keys      *keys.Ring
+	audit     *audit.Log
 	sessions  *session.Sessions
 	pages     *templates.Templates
 	passkeys  *passkey.Service
@@ -61,7 +55,7 @@ func New(o Options) (*Server, error) {
 	if o.DB == nil || o.Issuer == nil {
 		return nil, errors.New("server: a database and an issuer are required")
 	}
-	sessions, err := session.New(session.Options{DB: o.DB, Issuer: o.Issuer.String(), TTL: o.SessionTTL, MaxAge: o.SessionMaxAge})
+	sessions, err := session.New(session.Options{DB: o.DB, Issuer: o.Issuer.String()})
 	if err != nil {
 		return nil, fmt.Errorf("make sessions: %w", err)
 	}
@@ -82,7 +76,6 @@ func New(o Options) (*Server, error) {
 	}
 	passkeys, err := passkey.New(passkey.Options{
 		DB: o.DB, Sessions: sessions, Templates: pages, Issuer: o.Issuer.String(), RPID: o.RPID, Allow: e.limits.Allow,
-		NoInvites: o.NoInvites,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the ceremonies: %w", err)
@@ -90,11 +83,13 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		edge: e, version: o.Version, db: o.DB, keys: keys.New(keys.Options{DB: o.DB}), sessions: sessions, pages: pages, passkeys: passkeys,
 	}
+	s.audit, err = audit.New(audit.Options{DB: o.DB, Issuer: o.Issuer.String()})
+	if err != nil {
+		return nil, fmt.Errorf("make the audit log: %w", err)
+	}
 	s.provider, err = oidc.New(oidc.Options{
 		DB: o.DB, Keys: s.keys, Sessions: sessions, Templates: s.pages, Issuer: o.Issuer.String(), Log: o.Log,
 		Allow: e.limits.Allow, Penalize: e.limits.Penalize,
-		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, CodeTTL: o.CodeTTL,
-		RefreshTokenTTL: o.RefreshTokenTTL, RefreshTokenMaxAge: o.RefreshTokenMaxAge,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the provider: %w", err)
@@ -111,9 +106,14 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Prepare makes the signing keys that are missing. It must have succeeded
-// before the first request is answered.
-func (s *Server) Prepare(ctx context.Context) error { return s.keys.Ensure(ctx) }
+// Prepare makes the keys that are missing: those that sign tokens and that of
+// the checkpoints. It must have succeeded before the first request is answered.
+func (s *Server) Prepare(ctx context.Context) error {
+	if err := s.keys.Ensure(ctx); err != nil {
+		return err
+	}
+	return s.audit.Prepare(ctx)
+}
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.ServeHTTP(w, r) }

@@ -8,11 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
+	kongyaml "github.com/alecthomas/kong-yaml"
 	"github.com/mattn/go-isatty"
 
 	"latchkey"
@@ -44,6 +44,7 @@ type commands struct {
 	User      userCmd      `cmd:"" help:"People: who is here, invitations, recovery, roles."`
 	Group     groupCmd     `cmd:"" help:"Groups of people."`
 	Session   sessionCmd   `cmd:"" help:"Browsers that are signed in."`
+	Audit     auditCmd     `cmd:"" help:"The record: what happened, and proof that nobody changed it."`
 	Migrate   migrateCmd   `cmd:"" help:"Change the database's schema, or show how far it is."`
 	Demo      demoCmd      `cmd:"" help:"Run a sample application that signs in at a running latchkey and shows the tokens."`
 	Version   versionCmd   `cmd:"" help:"Show version, commit, Go and FIPS module."`
@@ -53,6 +54,9 @@ type commands struct {
 	drop           func(dataDir string) error // gives up root; nil = stay who we are
 	foreignKeys    *seal.Keys                 // read before that; nil when there are none
 }
+
+// errFault ends a command with exit code 1 that has printed what it found.
+var errFault = errors.New("a check found a fault")
 
 // usageError is a command line or setting that is wrong.
 type usageError struct{ error }
@@ -71,6 +75,7 @@ func execute(ctx context.Context, c *commands, arguments []string) int {
 		kong.Description("An OpenID Connect provider whose only way to sign in is a passkey."),
 		kong.DefaultEnvars("LATCHKEY"),
 		kong.Resolvers(envFiles()),
+		kong.Configuration(kongyaml.Loader),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(status int) { code, done = status, true }),
@@ -89,27 +94,9 @@ func execute(ctx context.Context, c *commands, arguments []string) int {
 	}
 	if err != nil {
 		c.JSON = c.JSON || slices.Contains(arguments, "--json") // it may stand behind what is wrong
-		return c.report(usageError{withExample(parser.Model, err)})
+		return c.report(usageError{err})
 	}
 	return c.report(parsed.Run(c))
-}
-
-// complaint is how the library begins when a flag's value cannot be read.
-var complaint = regexp.MustCompile(`^--([a-z0-9-]+)(: | must be )`)
-
-// withExample gives the library's complaint about a setting the example that
-// ours have. Settings with a default are all that it judges.
-func withExample(app *kong.Application, err error) error {
-	found := complaint.FindStringSubmatch(err.Error())
-	if found == nil || strings.Contains(err.Error(), "(example: ") {
-		return err
-	}
-	for _, flag := range app.Flags {
-		if flag.Name == found[1] && flag.Default != "" {
-			return fmt.Errorf("%w (example: --%s %s)", err, flag.Name, flag.Default)
-		}
-	}
-	return err
 }
 
 // newLogger logs to standard error, as text on a terminal.
@@ -143,6 +130,9 @@ func (c *commands) print(v any, text string) error {
 func (c *commands) report(err error) int {
 	if err == nil {
 		return exitDone
+	}
+	if errors.Is(err, errFault) {
+		return exitFailed
 	}
 	code, name := exitCode(err)
 	if c.JSON {
