@@ -1,18 +1,15 @@
 package oidc_test
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"strings"
 	"sync"
 	"testing"
 
 	"github.com/gin-gonic/gin"
-	"github.com/jackc/pgx/v5"
 
 	"latchkey"
 	"latchkey/keys"
@@ -30,13 +27,14 @@ type world struct {
 	issuer   string
 	keys     *keys.Ring
 	sessions *session.Sessions
-	trips    *counter
+	wire     *storagetest.Wire
 }
 
 func newWorld(t *testing.T, change ...func(*oidc.Options)) *world {
 	t.Helper()
-	w := &world{url: storagetest.URL(t), trips: &counter{}}
-	w.db = storagetest.Connect(t, w.url, func(o *storage.Options) { o.Tracer = w.trips })
+	w := &world{url: storagetest.URL(t)}
+	w.wire = storagetest.NewWire(t, w.url)
+	w.db = storagetest.Connect(t, w.wire.URL)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -173,33 +171,4 @@ func (w *world) count(t *testing.T, query string, args ...any) int {
 func (w *world) sql(t *testing.T, statement string, args ...any) {
 	t.Helper()
 	storagetest.SQL(t, w.url, statement, args...)
-}
-
-// counter counts round trips to the database.
-type counter struct {
-	mu   sync.Mutex
-	n    int
-	seen []string
-}
-
-func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n++
-	c.seen = append(c.seen, strings.Join(strings.Fields(d.SQL), " "))
-	return ctx
-}
-
-func (c *counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
-func (c *counter) reset() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n, c.seen = 0, nil
-}
-
-func (c *counter) count() (int, []string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.n, c.seen
 }

@@ -70,21 +70,27 @@ func (s *Service) begin(ctx context.Context, c storage.Challenge, st *state) (id
 	return s.db.PutChallenge(ctx, c, ceremonyLife)
 }
 
-// take spends the challenge of a ceremony before anything of it is verified.
-func (s *Service) take(ctx context.Context, kind, id string) (*storage.Challenge, *state, error) {
+// take spends the challenge of a ceremony before anything of it is verified, and
+// looks up the browser's session in the same round trip: the returned context
+// carries it.
+func (s *Service) take(ctx context.Context, kind, id string) (context.Context, *storage.Challenge, *state, error) {
 	b := session.BrowserFrom(ctx)
-	c, err := s.db.TakeChallenge(ctx, id, kind, b.Pre, b.Session)
+	cookie := storage.Cookie{RawToken: b.Session, Idle: s.sessions.Times().Idle}
+	c, live, err := s.db.TakeChallengeAs(ctx, cookie, id, kind, b.Pre, b.Session)
+	if live != nil {
+		ctx = session.WithSession(ctx, live)
+	}
 	if errors.Is(err, latchkey.ErrNotFound) {
-		return nil, nil, refusal(errExpired(), "no_challenge", nil)
+		return ctx, nil, nil, refusal(errExpired(), "no_challenge", nil)
 	}
 	if err != nil {
-		return nil, nil, err
+		return ctx, nil, nil, err
 	}
 	st := &state{}
 	if err := json.Unmarshal(c.Data, st); err != nil || st.Version != stateVersion {
-		return nil, nil, refusal(errExpired(), "other_version", err)
+		return ctx, nil, nil, refusal(errExpired(), "other_version", err)
 	}
-	return c, st, nil
+	return ctx, c, st, nil
 }
 
 // The answers that verify gives. Outward one code covers all that is wrong with

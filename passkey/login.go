@@ -95,7 +95,7 @@ func (s *Service) VerifyAuthentication(ctx context.Context, in *VerifyIn) (*Veri
 	if in.Body.DeviceName != "" {
 		return nil, malformed(errors.New("a sign-in names no device"))
 	}
-	c, st, err := s.take(ctx, authentication, in.Body.ChallengeID)
+	ctx, c, st, err := s.take(ctx, authentication, in.Body.ChallengeID)
 	if err != nil {
 		return nil, s.record(ctx, latchkey.PasskeyRefused, authentication, subject{}, err)
 	}

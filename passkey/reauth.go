@@ -16,6 +16,10 @@ import (
 // beginReauth begins the confirmation of the signed-in person, with their
 // passkeys as the allow list.
 func (s *Service) beginReauth(ctx context.Context, st *state, hints []protocol.PublicKeyCredentialHints) (*OptionsOut, error) {
+	ctx, err := s.sessions.Load(ctx) // a sign-in has none to look up, so the route does not
+	if err != nil {
+		return nil, err
+	}
 	current, err := session.Require(ctx)
 	if err != nil {
 		return nil, err

@@ -188,7 +188,7 @@ func (s *Service) VerifyRegistration(ctx context.Context, in *VerifyIn) (*Verify
 			return nil, latchkey.InvalidFields(map[string]string{"device_name": "Use 1 to 64 characters."})
 		}
 	}
-	c, st, err := s.take(ctx, registration, in.Body.ChallengeID)
+	ctx, c, st, err := s.take(ctx, registration, in.Body.ChallengeID)
 	if err != nil {
 		return nil, s.record(ctx, latchkey.PasskeyRefused, registration, subject{}, err)
 	}

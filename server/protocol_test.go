@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,6 +24,11 @@ func ask(t *testing.T, method, address, body string, headers ...string) (*http.R
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
+	return do(t, r)
+}
+
+func do(t *testing.T, r *http.Request) (*http.Response, string) {
+	t.Helper()
 	client := http.Client{Timeout: 20 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(r)
 	if err != nil {
@@ -220,4 +226,13 @@ func TestTokenInAnAddress(t *testing.T) {
 	if res, _ := ask(t, "DELETE", app.URL+"/oauth2/userinfo", ""); res.StatusCode != 405 || !strings.Contains(fmt.Sprint(res.Header["Allow"]), "POST") {
 		t.Errorf("DELETE answered %d %v", res.StatusCode, res.Header["Allow"])
 	}
+}
+
+// members are those of a JSON object.
+func members(t *testing.T, body string) (m map[string]any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(body), &m); err != nil {
+		t.Fatalf("not JSON: %s", body)
+	}
+	return m
 }

@@ -75,9 +75,9 @@ func (s *Server) routes() *gin.Engine {
 	}
 	call(a, "POST", "/api/v1/webauthn/registration/link", s.passkeys.Link, s.origin, s.limit(limitVerification), s.json, s.browser)
 	operation(a, ceremony("registration/options", http.StatusOK), s.passkeys.RegistrationOptions, s.origin, s.limit(limitCeremony), s.limit(limitVerification), s.json, s.session)
-	operation(a, ceremony("registration/verify", http.StatusCreated), s.passkeys.VerifyRegistration, s.origin, s.limit(limitVerification), s.json, s.session)
-	operation(a, ceremony("authentication/options", http.StatusOK), s.passkeys.AuthenticationOptions, s.origin, s.limit(limitCeremony), s.json, s.session)
-	operation(a, ceremony("authentication/verify", http.StatusOK), s.passkeys.VerifyAuthentication, s.origin, s.limit(limitVerification), s.json, s.session)
+	operation(a, ceremony("registration/verify", http.StatusCreated), s.passkeys.VerifyRegistration, s.origin, s.limit(limitVerification), s.json, s.browser)
+	operation(a, ceremony("authentication/options", http.StatusOK), s.passkeys.AuthenticationOptions, s.origin, s.limit(limitCeremony), s.json, s.browser)
+	operation(a, ceremony("authentication/verify", http.StatusOK), s.passkeys.VerifyAuthentication, s.origin, s.limit(limitVerification), s.json, s.browser)
 	call(a, "POST", "/api/v1/recovery/redeem", s.passkeys.Redeem, s.origin, s.json, s.browser)
 	call(a, "POST", "/api/v1/session/logout", s.passkeys.Logout, s.origin, s.json, s.session)
 

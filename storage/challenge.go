@@ -89,37 +89,65 @@ func queueTrim(b *pgx.Batch, limit int) {
 // browser or another kind of ceremony, is unknown, used or old, is ErrNotFound
 // alike, and stays as it is.
 func (db *DB) TakeChallenge(ctx context.Context, id, kind string, bindings ...string) (*Challenge, error) {
-	hash, err := db.ring.HashToken(purposeChallenge, id)
-	if err != nil {
-		return nil, latchkey.ErrNotFound
+	c, _, err := db.TakeChallengeAs(ctx, Cookie{}, id, kind, bindings...)
+	return c, err
+}
+
+// Cookie is the cookie of a session, to be looked up on the way (FindSession).
+type Cookie struct {
+	RawToken string        // empty = none
+	Idle     time.Duration // by which the use moves the session's idle end
+}
+
+// TakeChallengeAs is TakeChallenge that also looks up the live session of a
+// cookie, in the same round trip. The session is nil when there is none, and is
+// returned beside ErrNotFound too.
+func (db *DB) TakeChallengeAs(ctx context.Context, cookie Cookie, id, kind string, bindings ...string) (*Challenge, *latchkey.Session, error) {
+	b := &pgx.Batch{}
+	var live *latchkey.Session
+	if token, err := db.ring.HashToken(purposeSession, cookie.RawToken); err == nil {
+		b.Queue(findSession, args{"token": token, "idle": cookie.Idle}).Query(collect(&live, scanSession))
 	}
-	var hashes [][]byte
-	for _, binding := range bindings {
-		if binding != "" {
-			hashes = append(hashes, db.ring.HashAll(purposeBinding, binding)...)
+	var taken *Challenge
+	hash, err := db.ring.HashToken(purposeChallenge, id)
+	if err == nil {
+		b.Queue(takeChallenge, args{"id": hash, "bindings": db.bindingHashes(bindings), "type": kind}).Query(collect(&taken, scanChallenge))
+	}
+	if b.Len() > 0 {
+		if err := db.do(ctx, func(q querier) error { return send(ctx, q, b) }); err != nil {
+			return nil, nil, fmt.Errorf("take a challenge: %w", err)
 		}
 	}
-	c := &Challenge{Type: kind}
-	err = db.do(ctx, func(q querier) error {
-		_, err := one(ctx, q, `
-			DELETE FROM challenges
-			WHERE id_hash = @id AND binding_hash = ANY(@bindings) AND challenge_type = @type AND expires_at > now()
-			RETURNING purpose, user_id, challenge_data`,
-			args{"id": hash, "bindings": hashes, "type": kind},
-			func(row pgx.CollectableRow) (struct{}, error) {
-				var user *string
-				err := row.Scan(&c.Purpose, &user, &c.Data)
-				c.UserID = textOf(user)
-				return struct{}{}, err
-			})
-		return err
-	})
-	if err != nil {
-		return nil, wrapFind(err, "take a challenge")
+	if taken == nil {
+		return nil, live, latchkey.ErrNotFound
 	}
-	c.Data, err = db.open("challenges", "challenge_data", hex.EncodeToString(hash), c.UserID, c.Data)
+	taken.Type = kind
+	taken.Data, err = db.open("challenges", "challenge_data", hex.EncodeToString(hash), taken.UserID, taken.Data)
 	if err != nil {
-		return nil, fmt.Errorf("open a challenge: %w", err)
+		return nil, nil, fmt.Errorf("open a challenge: %w", err)
 	}
-	return c, nil
+	return taken, live, nil
+}
+
+const takeChallenge = `
+	DELETE FROM challenges
+	WHERE id_hash = @id AND binding_hash = ANY(@bindings) AND challenge_type = @type AND expires_at > now()
+	RETURNING purpose, user_id, challenge_data`
+
+func scanChallenge(row pgx.CollectableRow) (*Challenge, error) {
+	var user *string
+	c := &Challenge{}
+	err := row.Scan(&c.Purpose, &user, &c.Data)
+	c.UserID = textOf(user)
+	return c, err
+}
+
+// bindingHashes are those of all that names this browser, under all live keys.
+func (qs *queries) bindingHashes(bindings []string) (hashes [][]byte) {
+	for _, binding := range bindings {
+		if binding != "" {
+			hashes = append(hashes, qs.ring.HashAll(purposeBinding, binding)...)
+		}
+	}
+	return hashes
 }

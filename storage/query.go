@@ -58,6 +58,21 @@ func send(ctx context.Context, q querier, b *pgx.Batch) error {
 	return q.SendBatch(ctx, b).Close()
 }
 
+// collect makes into the first row of a query that travels in a batch; without a
+// row it stays as it is.
+func collect[T any](into *T, scan pgx.RowToFunc[T]) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		item, err := pgx.CollectOneRow(rows, scan)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err == nil {
+			*into = item
+		}
+		return err
+	}
+}
+
 // violates tells whether err is the violation of the named constraint or index.
 func violates(err error, constraint string) bool {
 	pg := (*pgconn.PgError)(nil)

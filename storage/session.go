@@ -49,24 +49,25 @@ func (qs *queries) FindSession(ctx context.Context, rawToken string, idle time.D
 	}
 	var found *latchkey.Session
 	err = qs.do(ctx, func(q querier) error {
-		found, err = one(ctx, q, `
-			WITH live AS (
-				SELECT s.* FROM sessions s
-				WHERE s.token_hash = @token AND s.expires_at > now() AND s.idle_expires_at > now()
-			), used AS (
-				UPDATE sessions s
-				SET last_activity = now(), idle_expires_at = least(now() + @idle, s.expires_at)
-				FROM live
-				WHERE s.id = live.id AND s.kind = 'full' AND s.last_activity < now() - interval '1 minute'
-			)
-			SELECT `+sessionColumns+`
-			FROM live s JOIN users u ON u.id = s.user_id
-			WHERE u.status = 'active'`,
-			args{"token": hash, "idle": idle}, scanSession)
+		found, err = one(ctx, q, findSession, args{"token": hash, "idle": idle}, scanSession)
 		return err
 	})
 	return found, wrapFind(err, "look up a session")
 }
+
+const findSession = `
+	WITH live AS (
+		SELECT s.* FROM sessions s
+		WHERE s.token_hash = @token AND s.expires_at > now() AND s.idle_expires_at > now()
+	), used AS (
+		UPDATE sessions s
+		SET last_activity = now(), idle_expires_at = least(now() + @idle, s.expires_at)
+		FROM live
+		WHERE s.id = live.id AND s.kind = 'full' AND s.last_activity < now() - interval '1 minute'
+	)
+	SELECT ` + sessionColumns + `
+	FROM live s JOIN users u ON u.id = s.user_id
+	WHERE u.status = 'active'`
 
 // Sessions returns a person's live sessions, the last used first.
 func (qs *queries) Sessions(ctx context.Context, userID string) ([]*latchkey.Session, error) {

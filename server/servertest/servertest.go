@@ -29,7 +29,12 @@ type App struct {
 func Start(t testing.TB, change ...func(*server.Options)) *App {
 	t.Helper()
 	databaseURL := storagetest.URL(t)
-	db := storagetest.Connect(t, databaseURL)
+	return StartOn(t, databaseURL, storagetest.Connect(t, databaseURL), change...)
+}
+
+// StartOn is Start on a database that is open already, at databaseURL.
+func StartOn(t testing.TB, databaseURL string, db *storage.DB, change ...func(*server.Options)) *App {
+	t.Helper()
 	// The address is known only once it listens, and the issuer is the address.
 	var handler http.Handler
 	listener := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
