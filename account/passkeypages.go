@@ -60,7 +60,7 @@ func (s *Service) showPasskeys(c *gin.Context, status int, look passkeysList) er
 	page := templates.AccountPasskeys{Codes: codesLeft(codes, now)}
 	for _, p := range held {
 		item := templates.PasskeyItem{
-			ID: p.ID, Name: p.DeviceName, Kind: iconOf(p), Provider: latchkey.Provider(p.AAGUID), Synced: p.BackupEligible,
+			ID: p.ID, Name: p.DeviceName, Kind: templates.PasskeyIcon(p), Provider: latchkey.Provider(p.AAGUID), Synced: p.BackupEligible,
 			Current: p.ID == owner.CredentialID, Created: templates.At(p.CreatedAt, now), LastUsed: templates.At(p.LastUsedAt, now),
 		}
 		if p.ID == look.open {

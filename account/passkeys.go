@@ -3,8 +3,6 @@ package account
 import (
 	"context"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"latchkey"
@@ -156,36 +154,4 @@ func (s *Service) signals(ctx context.Context, userID string) (*latchkey.Signals
 		return nil, err
 	}
 	return latchkey.SignalsFor(s.rpID, owner, latchkey.CredentialIDs(s.rpID, held)), nil
-}
-
-// The icons of devices.
-const (
-	iconLaptop = "laptop"
-	iconPhone  = "phone"
-	iconKey    = "usb"
-)
-
-// iconOf guesses the kind of device a passkey is on, from what the browser said
-// when it was made. It is for display only.
-func iconOf(p *latchkey.Passkey) string {
-	has := func(transports ...string) bool {
-		return slices.ContainsFunc(transports, func(t string) bool { return slices.Contains(p.Transports, t) })
-	}
-	switch {
-	case has("usb", "nfc", "ble", "smart-card") && !has("internal", "hybrid"):
-		return iconKey
-	case p.Metadata.Attachment == "cross-platform" && has("internal", "hybrid"):
-		return iconPhone
-	case p.Metadata.Attachment == "cross-platform":
-		return iconKey
-	}
-	return iconOfAgent(p.Metadata.UserAgentFamily)
-}
-
-// iconOfAgent goes by the system of a browser.
-func iconOfAgent(agent string) string {
-	if strings.HasSuffix(agent, "Android") || strings.HasSuffix(agent, "iOS") {
-		return iconPhone
-	}
-	return iconLaptop
 }

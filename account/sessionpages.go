@@ -43,7 +43,7 @@ func (s *Service) SessionsPage(c *gin.Context) error {
 	}
 	for _, l := range live {
 		item := templates.SessionItem{
-			ID: l.ID, Name: l.UserAgent, Kind: iconOfAgent(l.UserAgent), Current: l.ID == owner.ID, Recovery: l.Kind == latchkey.SessionRecovery,
+			ID: l.ID, Name: l.UserAgent, Kind: templates.AgentIcon(l.UserAgent), Current: l.ID == owner.ID, Recovery: l.Kind == latchkey.SessionRecovery,
 			Place: l.Address, Passkey: names[l.CredentialID],
 			SignedIn: templates.At(l.CreatedAt, now), LastSeen: templates.At(l.LastActivity, now),
 		}

@@ -157,11 +157,23 @@ func (p *page) form(action string) url.Values {
 		switch {
 		case n.Data == "textarea":
 			values.Add(name, textOf(n))
+		case n.Data == "select":
+			values.Add(name, attr(chosen(n), "value"))
 		case n.Data == "input" && (attr(n, "type") != "radio" && attr(n, "type") != "checkbox" || checked):
 			values.Add(name, attr(n, "value"))
 		}
 	}
 	return values
+}
+
+// chosen is the option of a select that a browser would send.
+func chosen(list *html.Node) *html.Node {
+	for n := range list.Descendants() {
+		if _, selected := lookup(n, "selected"); selected {
+			return n
+		}
+	}
+	return find(list, "option")
 }
 
 // problem is the text above a field that needs another look.
@@ -226,4 +238,21 @@ func textOf(n *html.Node) string {
 		}
 	}
 	return text.String()
+}
+
+// shape is the page's elements with the names of their attributes, without any
+// text.
+func (p *page) shape() string {
+	var out strings.Builder
+	for n := range p.root.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		out.WriteString(n.Data)
+		for _, a := range n.Attr {
+			out.WriteString(" " + a.Key)
+		}
+		out.WriteString("\n")
+	}
+	return out.String()
 }

@@ -33,11 +33,13 @@ func orNobody(err error) error {
 	return err
 }
 
+const ownDisable = "You cannot turn yourself off. Ask another administrator."
+
 // Disable turns a person off and ends whatever they are signed in to.
 // Administrators do not turn themselves off: that is a slip, and nobody could
 // be asked to undo it.
 func (s *Service) Disable(ctx context.Context, userID string) (*latchkey.User, error) {
-	return s.change(ctx, userID, "You cannot turn yourself off. Ask another administrator.", func(tx *storage.Tx, id string) (*latchkey.User, error) {
+	return s.change(ctx, userID, ownDisable, func(tx *storage.Tx, id string) (*latchkey.User, error) {
 		return tx.DisableUser(ctx, id)
 	})
 }

@@ -38,7 +38,7 @@ type PasskeyOut struct {
 	ID          string     `json:"id"`
 	DeviceName  string     `json:"device_name"`
 	AAGUID      string     `json:"aaguid"`
-	Provider    *string    `json:"provider"` // null = not known
+	Provider    string     `json:"provider"` // "" = not known
 	Synced      bool       `json:"synced"`
 	BackupState bool       `json:"backup_state"`
 	Transports  []string   `json:"transports"`
@@ -49,7 +49,7 @@ type PasskeyOut struct {
 // PasskeyOutOf is one passkey.
 func PasskeyOutOf(p *latchkey.Passkey) PasskeyOut {
 	return PasskeyOut{
-		ID: p.ID, DeviceName: p.DeviceName, AAGUID: p.AAGUID, Provider: orNull(latchkey.Provider(p.AAGUID)),
+		ID: p.ID, DeviceName: p.DeviceName, AAGUID: p.AAGUID, Provider: latchkey.Provider(p.AAGUID),
 		Synced: p.BackupEligible, BackupState: p.BackupState, Transports: texts(p.Transports),
 		CreatedAt: p.CreatedAt.UTC(), LastUsedAt: orNull(p.LastUsedAt),
 	}

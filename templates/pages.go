@@ -6,7 +6,7 @@ var allPages = []Page{
 	Consent{}, HandOver{}, FormPost{}, Logout{}, SignedOut{}, Error{},
 	AccountPasskeys{}, AccountPasskeyRemove{}, AccountRecovery{}, AccountSessions{}, AccountApps{},
 	AdminClients{}, AdminClientNew{}, AdminClientDone{}, AdminClient{},
-	AdminUsers{}, AdminInvite{}, AdminLink{}, AdminUser{}, AdminGroups{}, AdminGroup{},
+	AdminUsers{}, AdminInvite{}, AdminLink{}, AdminUser{}, AdminGroups{}, AdminGroup{}, AdminConfirm{},
 }
 
 // Base is what every page may show.

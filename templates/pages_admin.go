@@ -117,7 +117,9 @@ type UserItem struct {
 
 // InviteItem is an invitation that was not used yet.
 type InviteItem struct {
-	Who    string // e-mail or name; "" = open to whoever has the link
+	ID     string
+	Who    string // name, e-mail or username; "" = open to whoever has the link
+	Admin  bool   // it makes an administrator
 	By     string
 	Groups string
 	Ends   When
@@ -157,15 +159,32 @@ type AdminUser struct {
 	Self      bool // the administrator's own account: neither role nor state can be changed here
 	Facts     []Fact
 	Groups    []GroupItem
+	More      []Choice // groups to put the person into
 	Passkeys  []PasskeyItem
-	CodesLeft string // "6 of 8 recovery codes left", "No recovery codes"
+	CodesLeft string // "6 recovery codes left", "No recovery codes"
 	Sessions  string // "2 sessions", "Not signed in"
+}
+
+// AdminConfirm asks before something that cannot be taken back: its form is
+// posted to Action.
+type AdminConfirm struct {
+	Base
+	Nav       string // entry of the navigation: clients, users, groups
+	Title     string // a question with the name of the thing
+	Text      string // what ends
+	Refused   string // why it cannot be done, a full sentence; "" = it can
+	Action    string
+	Button    string // verb and object
+	Keep      string // "Keep it": the safe way, which leads back
+	Back      string
+	BackLabel string
 }
 
 // AdminGroups is GET /admin/groups.
 type AdminGroups struct {
 	Base
 	Items []GroupItem
+	Next  string // address of the next page; "" = this is the last
 	Typed string // refused name of a new group
 	Error string // what is wrong with it
 }
@@ -184,6 +203,7 @@ type AdminGroup struct {
 	ID      string
 	Name    string
 	Members []MemberItem
+	Next    string       // address of the next page of members; "" = this is the last
 	Apps    []ClientItem // open to this group
 	Typed   string       // refused person, to be corrected
 	Error   string       // what is wrong with it
@@ -215,6 +235,9 @@ func (AdminLink) view() view {
 }
 func (AdminUser) view() view {
 	return view{name: "admin-user-detail", frame: "admin", width: "narrow", nav: "users"}
+}
+func (p AdminConfirm) view() view {
+	return view{name: "admin-confirm", frame: "admin", width: "narrow", nav: p.Nav}
 }
 func (AdminGroups) view() view {
 	return view{name: "admin-groups", frame: "admin", width: "narrow", nav: "groups"}

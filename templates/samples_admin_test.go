@@ -52,9 +52,9 @@ func adminSamples() []sample {
 		{"admin-client-detail", detail, ""},
 		{"admin-client-detail-public", public, ""},
 		{"admin-client-detail-error", stale, ""},
-		{"admin-groups", templates.AdminGroups{Base: person(true), Items: []templates.GroupItem{{ID: "g1", Name: "engineering", Members: "12 people", Created: ago(264 * day)}, {ID: "g2", Name: longName, Members: "1 person", Created: ago(day)}}, Typed: "sales team", Error: "There is a group of that name"}, ""},
+		{"admin-groups", templates.AdminGroups{Base: person(true), Items: []templates.GroupItem{{ID: "g1", Name: "engineering", Members: "12 people", Created: ago(264 * day)}, {ID: "g2", Name: longName, Members: "1 person", Created: ago(day)}}, Typed: "sales team", Error: "There is a group of that name", Next: "?cursor=abc"}, ""},
 		{"admin-groups-empty", templates.AdminGroups{Base: person(true)}, ""},
-		{"admin-group-detail", templates.AdminGroup{Base: person(true), ID: "g1", Name: "engineering", Members: []templates.MemberItem{{UserID: "u1", Name: "Ines Halvorsen", Detail: "ines@meridian.example"}, {UserID: "u2", Name: longName, Detail: longHost}}, Apps: clients[1:2]}, ""},
+		{"admin-group-detail", templates.AdminGroup{Base: person(true), ID: "g1", Name: "engineering", Members: []templates.MemberItem{{UserID: "u1", Name: "Ines Halvorsen", Detail: "ines@meridian.example"}, {UserID: "u2", Name: longName, Detail: longHost}}, Next: "?cursor=abc", Apps: clients[1:2]}, ""},
 		{"admin-group-detail-empty", templates.AdminGroup{Base: person(true), ID: "g1", Name: longName, Typed: "nobody", Error: "There is no such person"}, ""},
 	}...)
 }
@@ -75,13 +75,17 @@ func peopleSamples(groups []templates.Choice) []sample {
 			{Name: "Pixel 9", Kind: "phone", Provider: "Google Password Manager", Synced: true, Created: ago(196 * day), LastUsed: ago(14 * time.Hour)},
 			{Name: "Key", Kind: "usb", Created: ago(196 * day), LastUsed: templates.At(time.Time{}, now)},
 		},
-		CodesLeft: "6 of 8 recovery codes left", Sessions: "2 sessions",
+		CodesLeft: "6 recovery codes left", Sessions: "2 sessions", More: []templates.Choice{{Value: "sales"}, {Value: longName}},
 	}
+	refused := user
+	refused.Base = failing(person(true), "last_admin")
+	self := user
+	self.Base, self.Self, self.Admin, self.Groups, self.More = saying(person(true), "Added to the group."), true, true, nil, nil
 	disabled := user
 	disabled.Disabled, disabled.Passkeys, disabled.Groups, disabled.CodesLeft, disabled.Sessions = true, nil, nil, "No recovery codes", "Not signed in"
 	days := []templates.Choice{{Value: "1"}, {Value: "7", Chosen: true}, {Value: "30"}}
 	return []sample{
-		{"admin-users", templates.AdminUsers{Base: person(true), Items: users, Count: "6 of 412", Next: "?cursor=abc", Invites: []templates.InviteItem{{Who: "noor@partner.example", By: "Ines", Groups: "partners", Ends: templates.At(now.Add(5*day), now)}}}, ""},
+		{"admin-users", templates.AdminUsers{Base: person(true), Items: users, Count: "6 of 412", Next: "?cursor=abc", Invites: []templates.InviteItem{{ID: "i1", Who: "noor@partner.example", By: "Ines", Groups: "partners", Ends: templates.At(now.Add(5*day), now)}, {ID: "i2", Admin: true, Ends: templates.At(now.Add(5*time.Hour), now)}}}, ""},
 		{"admin-users-none", templates.AdminUsers{Base: person(true), Query: "nobody", Count: "0 of 412"}, ""},
 		{"admin-invite", templates.AdminInvite{Base: person(true), Groups: groups, Days: days}, ""},
 		{"admin-invite-error", templates.AdminInvite{Base: failing(person(true), "validation_failed"), Email: "noor@partner", Days: days, Errors: map[string]string{"email": "Enter an e-mail address like name@example.com"}}, ""},
@@ -89,5 +93,9 @@ func peopleSamples(groups []templates.Choice) []sample {
 		{"admin-link-recovery", templates.AdminLink{Base: person(true), Recovery: true, For: "Tomás Rey", URL: "https://id.meridian.example/recover#token=lkl_9QxT4vN2mKc7RzBw8HfYpL3sJd6UaEgX", Expires: templates.At(now.Add(time.Hour), now), Back: "/admin/users/u2", BackLabel: "Tomás Rey"}, ""},
 		{"admin-user-detail", user, ""},
 		{"admin-user-detail-disabled", disabled, ""},
+		{"admin-user-detail-refused", refused, ""},
+		{"admin-user-detail-self", self, ""},
+		{"admin-confirm", templates.AdminConfirm{Base: person(true), Nav: "users", Title: "Turn off “Tomás Rey”?", Text: "This person is signed out everywhere now, and cannot sign in until somebody turns them on again.", Action: "/admin/users/u2/disable", Button: "Turn off", Keep: "Leave on", Back: "/admin/users/u2", BackLabel: "Tomás Rey"}, ""},
+		{"admin-confirm-refused", templates.AdminConfirm{Base: failing(person(true), "group_in_use"), Nav: "groups", Title: "Delete the group “" + longName + "”?", Text: "Applications no longer learn of it.", Refused: "Applications are open to this group: Grafana (grafana-7k2m). Change who may sign in to them first.", Back: "/admin/groups/g1", BackLabel: longName}, ""},
 	}
 }

@@ -392,21 +392,24 @@ func TestTextForPeople(t *testing.T) {
 	h.says("group", "create", "staff")
 	h.says("group", "add", "staff", "alice")
 	storagetest.SQL(t, h.url, `UPDATE users SET display_name = E'Al\u202e\x1b[31mice'`) // as no way of ours would store it
-	for line, want := range map[string][]string{
-		"user list":           {"USERNAME  NAME", "alice     Al\uFFFD\uFFFD[31mice  alice@example.com  admin  active  1         staff"},
-		"user show alice":     {"username             alice", "e-mail               alice@example.com", "recovery codes left  8"},
-		"user passkeys alice": {"NAME", "MADE"},
-		"session list":        {"USERNAME  KIND", "alice     full"},
-		"group list":          {"NAME   PEOPLE", "staff  1"},
-		"user invite":         {"Invitation (single use, until ", ": " + h.issuer + "/invite#token="},
-		"user invitations":    {"ID ", "user"},
-		"user recover alice":  {"Recovery link for alice (single use, until ", ": " + h.issuer + "/recover#token="},
-		"user sign-out alice": {"alice is signed out everywhere. Sessions ended: 1."},
+	for _, c := range []struct {
+		line string
+		want []string
+	}{
+		{"user list", []string{"USERNAME  NAME", "alice     Al\uFFFD\uFFFD[31mice  alice@example.com  admin  active  1         staff"}},
+		{"user show alice", []string{"username             alice", "e-mail               alice@example.com", "recovery codes left  8"}},
+		{"user passkeys alice", []string{"NAME", "MADE"}},
+		{"session list", []string{"USERNAME  KIND", "alice     full"}},
+		{"group list", []string{"NAME   PEOPLE", "staff  1"}},
+		{"user invite", []string{"Invitation (single use, until ", ": " + h.issuer + "/invite#token="}},
+		{"user invitations", []string{"ID ", "user"}},
+		{"user recover alice", []string{"Recovery link for alice (single use, until ", ": " + h.issuer + "/recover#token="}},
+		{"user sign-out alice", []string{"alice is signed out everywhere. Sessions ended: 1."}},
 	} {
-		got := h.says(strings.Fields(line)...)
-		for _, text := range want {
+		got := h.says(strings.Fields(c.line)...)
+		for _, text := range c.want {
 			if !strings.Contains(got, text) {
-				t.Errorf("%s prints\n%s\nwithout %q", line, got, text)
+				t.Errorf("%s prints\n%s\nwithout %q", c.line, got, text)
 			}
 		}
 	}
