@@ -31,11 +31,12 @@ var layers = []struct {
 // aside are packages outside the layers, each with what it may import of ours.
 // They never link into the product unless somebody above is allowed to.
 var aside = map[string][]string{
-	"storage/embedpg":          {""},
-	"storage/storagetest":      {"", "migrations", "seal", "storage", "storage/embedpg"},
-	"passkey/passkeytest":      {""},
-	"server/servertest":        {"", "migrations", "passkey/passkeytest", "seal", "server", "storage", "storage/embedpg", "storage/storagetest"},
-	"server/servertest/chrome": {"", "passkey/passkeytest", "server/servertest"},
+	"storage/embedpg":            {""},
+	"storage/storagetest":        {"", "migrations", "seal", "storage", "storage/embedpg"},
+	"passkey/passkeytest":        {""},
+	"server/servertest":          {"", "migrations", "passkey/passkeytest", "seal", "server", "storage", "storage/embedpg", "storage/storagetest"},
+	"server/servertest/acmetest": {""},
+	"server/servertest/chrome":   {"", "passkey/passkeytest", "server/servertest"},
 }
 
 // homes are the big dependencies, each with the only packages that may know it.

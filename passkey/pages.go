@@ -42,7 +42,12 @@ func (s *Service) Setup(c *gin.Context) error {
 }
 
 // Invite serves GET /invite; the token stands in the fragment.
-func (s *Service) Invite(c *gin.Context) error { return s.show(c, templates.Invite{}) }
+func (s *Service) Invite(c *gin.Context) error {
+	if s.noInvites {
+		return latchkey.SignUpOff()
+	}
+	return s.show(c, templates.Invite{})
+}
 
 // Recover serves GET /recover: the code to type, or the passkey to make once
 // this browser has a recovery session.

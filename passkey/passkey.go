@@ -35,6 +35,7 @@ type Options struct {
 	// Templates are needed by the pages; without them only the API works.
 	Templates *templates.Templates
 	SiteName  string // shown by browsers and authenticators; "" = latchkey
+	NoInvites bool   // refuses invitations, those made before too
 }
 
 // Service runs the ceremonies of one relying party. It is safe for concurrent
@@ -48,6 +49,7 @@ type Service struct {
 	rp        *webauthn.WebAuthn
 	templates *templates.Templates
 	allow     func(ctx context.Context, limit, account string) error
+	noInvites bool
 }
 
 // limitRecovery is the limit on recovery codes and links, by address and by
@@ -64,7 +66,7 @@ func New(o Options) (*Service, error) {
 	}
 	s := &Service{
 		db: o.DB, sessions: o.Sessions, origin: o.Issuer, rpID: o.RPID,
-		siteName: o.SiteName, templates: o.Templates, allow: o.Allow,
+		siteName: o.SiteName, templates: o.Templates, allow: o.Allow, noInvites: o.NoInvites,
 	}
 	if s.siteName == "" {
 		s.siteName = "latchkey"

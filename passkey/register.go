@@ -85,6 +85,9 @@ func (s *Service) beginNewcomer(ctx context.Context, r *RegistrationRequest, hin
 
 func (s *Service) openLink(ctx context.Context, r *RegistrationRequest, binding string) (*latchkey.Link, error) {
 	if r.Purpose == purposeInvite {
+		if s.noInvites {
+			return nil, latchkey.SignUpOff()
+		}
 		return s.db.OpenLink(ctx, latchkey.LinkInvite, r.Token, binding)
 	}
 	done, err := s.db.HasAdmin(ctx)
@@ -280,6 +283,9 @@ func (e *enrolment) setUp(ctx context.Context, tx *storage.Tx) error {
 
 // join makes the person of an invitation.
 func (e *enrolment) join(ctx context.Context, tx *storage.Tx) error {
+	if e.noInvites { // begun on a node that still allowed it
+		return latchkey.SignUpOff()
+	}
 	if err := e.create(ctx, tx); err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,74 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/letsencrypt/challtestsrv"
-	"github.com/letsencrypt/pebble/v2/ca"
-	"github.com/letsencrypt/pebble/v2/db"
-	"github.com/letsencrypt/pebble/v2/va"
-	"github.com/letsencrypt/pebble/v2/wfe"
+	"latchkey/server/servertest/acmetest"
 )
-
-// authority is Let's Encrypt's own test authority, run inside the test. It
-// resolves every name to this machine and calls back on the given port.
-type authority struct {
-	directory string
-	roots     *x509.CertPool
-	client    *http.Client
-}
-
-func startAuthority(t *testing.T, tlsPort int, validSeconds uint64) *authority {
-	t.Helper()
-	t.Setenv("PEBBLE_VA_NOSLEEP", "1")
-	t.Setenv("PEBBLE_WFE_NONCEREJECT", "20")
-	quiet := log.New(testWriter{t}, "", 0)
-
-	dns := freePort(t)
-	resolver, err := challtestsrv.New(challtestsrv.Config{Log: quiet, DNSAddrs: []string{dns}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	resolver.SetDefaultDNSIPv6("")
-	go resolver.Run()
-	t.Cleanup(resolver.Shutdown)
-	awaitPort(t, dns)
-
-	store := db.NewMemoryStore()
-	profiles := map[string]ca.Profile{"default": {Description: "test", ValidityPeriod: validSeconds}}
-	issuer := ca.New(quiet, store, "", "ecdsa", 0, 1, profiles)
-	front := wfe.New(quiet, store, va.New(quiet, 1, tlsPort, false, dns, store), issuer, []string{"pebble.example"}, false, false, 1, 1)
-	s := httptest.NewTLSServer(front.Handler())
-	t.Cleanup(s.Close)
-	roots := x509.NewCertPool()
-	roots.AddCert(issuer.GetRootCert(0).Cert)
-	return &authority{directory: s.URL + wfe.DirectoryPath, roots: roots, client: s.Client()}
-}
-
-// testWriter keeps the authority's chatter out of a passing test's output.
-type testWriter struct{ t *testing.T }
-
-func (w testWriter) Write(p []byte) (int, error) { return len(p), nil }
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
-func awaitPort(t *testing.T, addr string) {
-	t.Helper()
-	for range 200 {
-		if conn, err := net.Dial("tcp", addr); err == nil {
-			conn.Close()
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatalf("nothing answers at %s", addr)
-}
 
 // The whole way: a listener without a certificate, the authority's challenge
 // by TLS-ALPN-01, the certificate in use, and its renewal before it ends.
@@ -93,14 +26,14 @@ func TestACMEGetsAndRenewsACertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	authority := startAuthority(t, ln.Addr().(*net.TCPAddr).Port, 9)
+	authority := acmetest.Start(t, ln.Addr().(*net.TCPAddr).Port, 9)
 	logs := &logBuffer{}
 	logger, err := NewLogger(logs, "json", slog.LevelDebug)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cache := filepath.Join(t.TempDir(), "acme")
-	a, err := NewACME(ACMEOptions{Host: host, Directory: authority.directory, CacheDir: cache, HTTP: authority.client, Log: logger})
+	a, err := NewACME(ACMEOptions{Host: host, Directory: authority.Directory, CacheDir: cache, HTTP: authority.Client, Log: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +54,7 @@ func TestACMEGetsAndRenewsACertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	visit := func(name string) (*x509.Certificate, error) {
-		conn, err := tls.Dial("tcp", ln.Addr().String(), &tls.Config{ServerName: name, RootCAs: authority.roots})
+		conn, err := tls.Dial("tcp", ln.Addr().String(), &tls.Config{ServerName: name, RootCAs: authority.Roots})
 		if err != nil {
 			return nil, err
 		}

@@ -62,7 +62,7 @@ func newEdge(o edgeOptions) (*edge, error) {
 		return nil, err
 	}
 	if !o.RateLimits {
-		o.Log.Warn("RATE LIMITS ARE OFF: no request will be answered 429; meant for benchmarks and certification only")
+		o.Log.Error("RATE LIMITS ARE OFF: no request will be answered 429; meant for benchmarks and certification only")
 	}
 	e := &edge{
 		issuer:    o.Issuer,

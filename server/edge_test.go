@@ -153,7 +153,7 @@ func TestNewEdgeRefuses(t *testing.T) {
 
 func TestRateLimitsOffIsSaidLoudly(t *testing.T) {
 	_, log := newTestEdge(t, func(o *edgeOptions) { o.RateLimits = false })
-	if got := log.String(); !strings.Contains(got, "RATE LIMITS ARE OFF") || !strings.Contains(got, `"WARN"`) {
+	if got := log.String(); !strings.Contains(got, "RATE LIMITS ARE OFF") || !strings.Contains(got, `"ERROR"`) {
 		t.Errorf("log says %q", got)
 	}
 }

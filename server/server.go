@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"sync"
+	"time"
 
 	"latchkey/account"
 	"latchkey/admin"
@@ -32,6 +33,13 @@ type Options struct {
 	Version        string         // of the product, for the description of the API
 	TrustedProxies []netip.Prefix // whose X-Forwarded-* are believed; empty = nobody's
 	NoRateLimits   bool           // switches off every 429; caps on sizes and open rows stay
+	NoInvites      bool           // lets nobody new in, not even by an invitation that was made before
+
+	// How long sessions and tokens live; zero means the default of the package
+	// that makes them.
+	SessionTTL, SessionMaxAge           time.Duration
+	AccessTokenTTL, IDTokenTTL, CodeTTL time.Duration
+	RefreshTokenTTL, RefreshTokenMaxAge time.Duration
 }
 
 // Server is the whole product behind one listener.
@@ -55,7 +63,7 @@ func New(o Options) (*Server, error) {
 	if o.DB == nil || o.Issuer == nil {
 		return nil, errors.New("server: a database and an issuer are required")
 	}
-	sessions, err := session.New(session.Options{DB: o.DB, Issuer: o.Issuer.String()})
+	sessions, err := session.New(session.Options{DB: o.DB, Issuer: o.Issuer.String(), TTL: o.SessionTTL, MaxAge: o.SessionMaxAge})
 	if err != nil {
 		return nil, fmt.Errorf("make sessions: %w", err)
 	}
@@ -76,6 +84,7 @@ func New(o Options) (*Server, error) {
 	}
 	passkeys, err := passkey.New(passkey.Options{
 		DB: o.DB, Sessions: sessions, Templates: pages, Issuer: o.Issuer.String(), RPID: o.RPID, Allow: e.limits.Allow,
+		NoInvites: o.NoInvites,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the ceremonies: %w", err)
@@ -90,6 +99,8 @@ func New(o Options) (*Server, error) {
 	s.provider, err = oidc.New(oidc.Options{
 		DB: o.DB, Keys: s.keys, Sessions: sessions, Templates: s.pages, Issuer: o.Issuer.String(), Log: o.Log,
 		Allow: e.limits.Allow, Penalize: e.limits.Penalize,
+		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, CodeTTL: o.CodeTTL,
+		RefreshTokenTTL: o.RefreshTokenTTL, RefreshTokenMaxAge: o.RefreshTokenMaxAge,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the provider: %w", err)

@@ -78,6 +78,13 @@ const MinimumVersion = 150000
 // ErrForeignVersion means a PostgreSQL older than MinimumVersion.
 var ErrForeignVersion = errors.New("PostgreSQL 15 or newer is needed")
 
+// CheckURL tells what is wrong with a connection string, without its password.
+// It connects nowhere.
+func CheckURL(url string) error {
+	_, err := pgxpool.ParseConfig(url)
+	return err
+}
+
 // Open connects to the database and checks that its version will do. The schema
 // must be there already (package migrations).
 func Open(ctx context.Context, o Options) (*DB, error) {

@@ -17,7 +17,7 @@ var codes = []string{
 	"credential_exists", "not_discoverable", "unsupported_key", "last_passkey", "username_taken", "token_expired",
 	"invalid_token", "setup_done", "session_required", "reauthentication_required", "policy_restricted", "clone_suspected",
 	"rate_limited", "offline", "unavailable", "internal", "malformed_request", "malformed_credential",
-	"user_verification_required", "cross_origin_request", "not_found", "validation_failed", "not_allowed", "forbidden",
+	"user_verification_required", "cross_origin_request", "not_found", "validation_failed", "not_allowed", "forbidden", "sign_up_off",
 	"request_expired", "form_expired", "unknown_client", "bad_redirect_uri", "invalid_request", "method_not_allowed",
 }
 

@@ -3,32 +3,36 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
 
-	"github.com/alecthomas/kong"
 	"golang.org/x/net/publicsuffix"
 
 	"latchkey/server"
+	"latchkey/storage"
 )
 
 // settings are the flags that say what latchkey is and where its things are.
 // Each is also the environment variable LATCHKEY_…, the file named by
 // LATCHKEY_…_FILE, and a line of --config.
 type settings struct {
-	Config kong.ConfigFlag `help:"YAML file with settings of the same names." placeholder:"FILE"`
+	Config configPath `help:"YAML file with settings of the same names." placeholder:"FILE"`
 
 	Issuer string `help:"Where people and applications find latchkey: https, or http for localhost names." default:"http://localhost:8080" placeholder:"URL"`
 	RPID   string `name:"rp-id" help:"Domain that the passkeys are for: the issuer's host or a parent of it. Frozen at set-up." placeholder:"DOMAIN"`
 	Listen string `help:"Address and port to listen on." default:"127.0.0.1:8080" placeholder:"ADDRESS"`
 
-	TLSCert string `name:"tls-cert" help:"Certificate chain (PEM). Read again when it changes." placeholder:"FILE"`
-	TLSKey  string `name:"tls-key" help:"Key of the certificate (PEM)." placeholder:"FILE"`
-	TLSMin  string `name:"tls-min" help:"Oldest TLS version: 1.3, or 1.2 with its four ECDHE AES-GCM suites." default:"1.3" placeholder:"VERSION"`
+	TLSCert       string `name:"tls-cert" help:"Certificate chain (PEM). Read again when it changes." placeholder:"FILE"`
+	TLSKey        string `name:"tls-key" help:"Key of the certificate (PEM)." placeholder:"FILE"`
+	ACME          bool   `name:"acme" help:"Get and renew the certificate by itself (TLS-ALPN-01: port 443 of the issuer's host must lead here)."`
+	ACMEDirectory string `name:"acme-directory" help:"Authority for --acme; without it Let's Encrypt, whose terms --acme accepts." placeholder:"URL"`
+	TLSMin        string `name:"tls-min" help:"Oldest TLS version: 1.3, or 1.2 with its four ECDHE AES-GCM suites." default:"1.3" placeholder:"VERSION"`
 
 	TrustedProxies []string `help:"Addresses whose X-Forwarded-* headers are believed." placeholder:"CIDR"`
 
@@ -43,9 +47,14 @@ type settings struct {
 	DBIdleTimeout    time.Duration `name:"db-idle-timeout" default:"10m" help:"When an idle connection is closed."`
 	DBMaxLifetime    time.Duration `name:"db-max-lifetime" default:"30m" help:"When a connection is replaced."`
 
+	lifetimes `embed:""`
+
+	SignUp     string `default:"invite" help:"invite lets people in by links that administrators make, off nobody."`
 	RateLimits string `default:"on" enum:"on,off" help:"off answers nobody 429: for benchmarks and certification."`
 	LogLevel   string `default:"info" enum:"debug,info,warn,error" help:"What is logged: ${enum}."`
 	LogFormat  string `help:"text or json; text on a terminal, else json." placeholder:"FORMAT"`
+
+	later `embed:""`
 
 	issuer  *url.URL
 	proxies []netip.Prefix
@@ -53,13 +62,15 @@ type settings struct {
 
 // AfterApply checks the settings; kong calls it before any command runs.
 func (s *settings) AfterApply() error {
-	for _, check := range []func() error{s.checkIssuer, s.checkRPID, s.checkTLS, s.checkFolders, s.checkDatabase, s.checkRest} {
+	for _, check := range []func() error{s.checkIssuer, s.checkRPID, s.checkTLS, s.checkFolders, s.checkDatabase, s.lifetimes.check, s.checkLater, s.checkRest} {
 		if err := check(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+func (s *settings) checkLater() error { return s.later.check(s.SignUp) }
 
 // wrong is the one line for a wrong setting: the name, what is wrong, an example.
 func wrong(flag, what, example string) error {
@@ -85,6 +96,13 @@ func (s *settings) checkIssuer() error {
 	}
 	if strings.HasSuffix(host, ".") {
 		return wrong("issuer", "ends with a dot", issuerExample)
+	}
+	// Browsers spell their origin without them, and it is compared byte by byte.
+	if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" || strings.HasSuffix(u.Host, ":") {
+		return wrong("issuer", "names the port that its scheme has anyway: leave it out", issuerExample)
+	}
+	if strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return wrong("issuer", "has letters outside ASCII: spell the host as browsers do, beginning with xn--", "https://xn--id-fka.example.com")
 	}
 	switch {
 	case u.Scheme == "https":
@@ -115,16 +133,6 @@ func (s *settings) checkRPID() error {
 	}
 	if suffix, _ := publicsuffix.PublicSuffix(s.RPID); suffix == s.RPID && s.RPID != "localhost" {
 		return wrong("rp-id", "is a public suffix: passkeys for it would be everybody's", host)
-	}
-	return nil
-}
-
-func (s *settings) checkTLS() error {
-	if (s.TLSCert == "") != (s.TLSKey == "") {
-		return wrong("tls-cert", "and --tls-key go together", "cert.pem --tls-key key.pem")
-	}
-	if s.TLSMin != "1.2" && s.TLSMin != "1.3" {
-		return wrong("tls-min", "is neither 1.2 nor 1.3", "1.3")
 	}
 	return nil
 }
@@ -165,6 +173,11 @@ func (s *settings) checkDatabase() error {
 	if s.MigrateURL != "" && s.DatabaseURL == "" {
 		return wrong("migrate-database-url", "needs --database-url beside it", "postgres://owner@db/latchkey")
 	}
+	for flag, url := range map[string]string{"database-url": s.DatabaseURL, "migrate-database-url": s.MigrateURL} {
+		if err := storage.CheckURL(url); url != "" && err != nil {
+			return wrong(flag, err.Error(), "postgres://latchkey@db.internal/latchkey")
+		}
+	}
 	if s.DBMaxConns < 1 || s.DBMaxConns > 1000 {
 		return wrong("db-max-conns", "is not between 1 and 1000", "15")
 	}
@@ -182,6 +195,9 @@ func (s *settings) checkDatabase() error {
 }
 
 func (s *settings) checkRest() error {
+	if _, port, err := net.SplitHostPort(s.Listen); err != nil || port == "" {
+		return wrong("listen", "is no address with a port", "127.0.0.1:8080")
+	}
 	if s.LogFormat != "" && s.LogFormat != "text" && s.LogFormat != "json" {
 		return wrong("log-format", "is neither text nor json", "json")
 	}

@@ -75,12 +75,8 @@ func follow(t *testing.T, b *passkeytest.Browser, req *http.Request) visit {
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, err := io.ReadAll(res.Body)
+		v := visitOf(t, res)
 		res.Body.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		v := visit{res.Request.URL, res.StatusCode, string(body)}
 		onward := v.element(t, "a", "continue")
 		if onward == nil {
 			return v
@@ -89,6 +85,16 @@ func follow(t *testing.T, b *passkeytest.Browser, req *http.Request) visit {
 	}
 	t.Fatal("no end of hand-over pages")
 	return visit{}
+}
+
+// visitOf reads an answer; the caller closes it.
+func visitOf(t *testing.T, res *http.Response) visit {
+	t.Helper()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return visit{res.Request.URL, res.StatusCode, string(body)}
 }
 
 func newRequest(t *testing.T, method, address string, form url.Values) *http.Request {

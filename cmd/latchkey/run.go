@@ -8,11 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
-	kongyaml "github.com/alecthomas/kong-yaml"
 	"github.com/mattn/go-isatty"
 
 	"latchkey"
@@ -75,7 +75,6 @@ func execute(ctx context.Context, c *commands, arguments []string) int {
 		kong.Description("An OpenID Connect provider whose only way to sign in is a passkey."),
 		kong.DefaultEnvars("LATCHKEY"),
 		kong.Resolvers(envFiles()),
-		kong.Configuration(kongyaml.Loader),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(status int) { code, done = status, true }),
@@ -94,9 +93,27 @@ func execute(ctx context.Context, c *commands, arguments []string) int {
 	}
 	if err != nil {
 		c.JSON = c.JSON || slices.Contains(arguments, "--json") // it may stand behind what is wrong
-		return c.report(usageError{err})
+		return c.report(usageError{withExample(parser.Model, err)})
 	}
 	return c.report(parsed.Run(c))
+}
+
+// complaint is how the library begins when a flag's value cannot be read.
+var complaint = regexp.MustCompile(`^--([a-z0-9-]+)(: | must be )`)
+
+// withExample gives the library's complaint about a setting the example that
+// ours have. Settings with a default are all that it judges.
+func withExample(app *kong.Application, err error) error {
+	found := complaint.FindStringSubmatch(err.Error())
+	if found == nil || strings.Contains(err.Error(), "(example: ") {
+		return err
+	}
+	for _, flag := range app.Flags {
+		if flag.Name == found[1] && flag.Default != "" {
+			return fmt.Errorf("%w (example: --%s %s)", err, flag.Name, flag.Default)
+		}
+	}
+	return err
 }
 
 // newLogger logs to standard error, as text on a terminal.
