@@ -26,7 +26,7 @@ func URL(t testing.TB) string {
 		t.Fatalf("test database: %v", err)
 	}
 	name := fmt.Sprintf("test_%d", databases.Add(1))
-	r.admin(t, "CREATE DATABASE "+name+" TEMPLATE "+template)
+	r.admin(t, "CREATE DATABASE "+name+" TEMPLATE "+template+" STRATEGY FILE_COPY")
 	t.Cleanup(func() { r.admin(t, "DROP DATABASE "+name+" WITH (FORCE)") })
 	return r.url(name)
 }
