@@ -214,6 +214,9 @@ func (p *production) startAndStop(t *testing.T) {
 	if res.StatusCode != http.StatusOK {
 		t.Errorf("GET /readyz answered %d, want 200", res.StatusCode)
 	}
+	if out, err := p.command(ctx, "doctor", "--health").CombinedOutput(); err != nil {
+		t.Errorf("the health check of the compose file: %v: %s", err, out)
+	}
 	p.must(t, cmd.Process.Signal(syscall.SIGTERM))
 	for output.Scan() { // to the end: Wait closes the pipe
 		t.Errorf("after the ready line came %q", output.Text())

@@ -49,7 +49,7 @@ const lockID = 0x6c61746368 // "latch"
 // It returns ErrNewer when the database is ahead of this release, and
 // latchkey.ErrUnavailable when it cannot be reached.
 func Up(ctx context.Context, url string) (Status, error) {
-	return with(ctx, url, func(p *goose.Provider) (Status, error) {
+	return with(ctx, url, func(_ *sql.Conn, p *goose.Provider) (Status, error) {
 		before, err := status(ctx, p)
 		if err != nil || len(before.Pending) == 0 {
 			return before, err
@@ -61,12 +61,29 @@ func Up(ctx context.Context, url string) (Status, error) {
 	})
 }
 
-// Read tells how far the database at url is.
+// Read tells how far the database at url is, and changes nothing: the library
+// would make its table in an empty database only to find nothing in it.
 func Read(ctx context.Context, url string) (Status, error) {
-	return with(ctx, url, func(p *goose.Provider) (Status, error) { return status(ctx, p) })
+	return with(ctx, url, func(conn *sql.Conn, p *goose.Provider) (Status, error) {
+		var migrated bool
+		if err := conn.QueryRowContext(ctx, "SELECT to_regclass('"+table+"') IS NOT NULL").Scan(&migrated); err != nil {
+			return Status{}, fmt.Errorf("look for the table of migrations: %w", err)
+		}
+		if migrated {
+			return status(ctx, p)
+		}
+		s := Status{Pending: []string{}}
+		for _, m := range p.ListSources() {
+			s.Pending, s.Latest = append(s.Pending, m.Path), m.Version
+		}
+		return s, nil
+	})
 }
 
-func with(ctx context.Context, url string, do func(*goose.Provider) (Status, error)) (s Status, err error) {
+// table is where it is written down which migrations were done.
+const table = "schema_migrations"
+
+func with(ctx context.Context, url string, do func(*sql.Conn, *goose.Provider) (Status, error)) (s Status, err error) {
 	db, err := sql.Open("pgx", url)
 	if err != nil {
 		return Status{}, fmt.Errorf("open database for migrations: %w", err)
@@ -82,11 +99,11 @@ func with(ctx context.Context, url string, do func(*goose.Provider) (Status, err
 		return Status{}, fmt.Errorf("wait for the migration lock: %w", err)
 	}
 	p, err := goose.NewProvider(goose.DialectPostgres, db, files,
-		goose.WithTableName("schema_migrations"), goose.WithLogger(goose.NopLogger()))
+		goose.WithTableName(table), goose.WithLogger(goose.NopLogger()))
 	if err != nil {
 		return Status{}, fmt.Errorf("read migrations: %w", err)
 	}
-	s, err = do(p)
+	s, err = do(conn, p)
 	_, unlockErr := conn.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", int64(lockID))
 	return s, errors.Join(err, unlockErr)
 }

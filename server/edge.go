@@ -23,6 +23,9 @@ type edgeOptions struct {
 	Log            *slog.Logger   // required
 	RateLimits     bool           // false switches every 429 off and says so loudly
 	Checks         []Check        // what readiness asks; empty = always ready
+	// Probe tells whether a token was made with our keys; nil means that nobody
+	// is told what a request looked like.
+	Probe func(token string) bool
 	// ErrorPage renders the page for an error; nil means the plain one that is
 	// also used when rendering fails.
 	ErrorPage func(ErrorPage) ([]byte, error)
@@ -37,6 +40,7 @@ type edge struct {
 	log       *slog.Logger
 	errorPage func(ErrorPage) ([]byte, error)
 	guard     *http.CrossOriginProtection
+	probe     func(token string) bool
 	limits    *limiter
 	health    *health
 	drain     drain
@@ -70,6 +74,7 @@ func newEdge(o edgeOptions) (*edge, error) {
 		log:       o.Log,
 		errorPage: o.ErrorPage,
 		guard:     guard,
+		probe:     o.Probe,
 		limits:    limits,
 		now:       time.Now,
 	}

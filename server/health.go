@@ -50,7 +50,9 @@ func newHealth(checks []Check, d *drain) *health {
 
 // healthz answers 200 as long as the process can answer at all.
 func (e *edge) healthz(c *gin.Context) {
-	c.JSON(http.StatusOK, gin.H{"status": "alive"})
+	answer := gin.H{"status": "alive"}
+	e.answerProbe(c, answer)
+	c.JSON(http.StatusOK, answer)
 }
 
 // readyz answers 200 when database, schema and keys are in order, else 503

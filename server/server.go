@@ -77,6 +77,7 @@ func New(o Options) (*Server, error) {
 		Log:            o.Log,
 		RateLimits:     !o.NoRateLimits,
 		Checks:         []Check{{Name: "database", Run: o.DB.Ping}},
+		Probe:          o.DB.CheckProbe,
 		ErrorPage:      errorPageOf(pages),
 	})
 	if err != nil {

@@ -56,6 +56,13 @@ func (s *Sessions) NewPre() http.Cookie {
 	return s.make(s.names.pre, base64.RawURLEncoding.EncodeToString(raw[:]), 0)
 }
 
+// PreCookie is how the cookie of a browser before sign-in looks at an issuer,
+// without its value.
+func PreCookie(issuer *url.URL) http.Cookie {
+	s := Sessions{names: namesFor(issuer)}
+	return s.make(s.names.pre, "", 0)
+}
+
 // EnsurePre returns the browser's pre-session value, made now when it has none;
 // cookies then holds what has to be set in the answer.
 func (s *Sessions) EnsurePre(ctx context.Context) (pre string, cookies []http.Cookie) {

@@ -48,14 +48,27 @@ func (db *DB) CheckSealKeys(ctx context.Context) error {
 	})
 }
 
-func (tx *Tx) checkCanaries(ctx context.Context, q querier, known []sealKey) error {
-	live := tx.ring.Versions()
+// MatchSealKeys is CheckSealKeys for whoever only looks: it leaves no canary.
+func (db *DB) MatchSealKeys(ctx context.Context) error {
+	return db.do(ctx, func(q querier) error {
+		known, err := list(ctx, q, "SELECT version, canary FROM seal_keys", nil, pgx.RowToStructByPos[sealKey])
+		if err != nil {
+			return fmt.Errorf("read seal keys: %w", err)
+		}
+		return db.matchCanaries(known)
+	})
+}
+
+// matchCanaries opens the canaries whose key version the ring has; one of them
+// must be there, if there are any.
+func (qs *queries) matchCanaries(known []sealKey) error {
+	live := qs.ring.Versions()
 	shared := false
 	for _, k := range known {
 		if !slices.Contains(live, uint32(k.Version)) {
 			continue // an older version that this key file no longer has; rows under it will not open
 		}
-		if err := tx.ring.CheckCanary(uint32(k.Version), k.Canary); err != nil {
+		if err := qs.ring.CheckCanary(uint32(k.Version), k.Canary); err != nil {
 			return errors.Join(latchkey.ErrSealMismatch, err)
 		}
 		shared = true
@@ -64,7 +77,14 @@ func (tx *Tx) checkCanaries(ctx context.Context, q querier, known []sealKey) err
 		return fmt.Errorf("%w: the database was sealed under key version %d, which the key file does not have",
 			latchkey.ErrSealMismatch, known[0].Version)
 	}
-	for _, version := range live {
+	return nil
+}
+
+func (tx *Tx) checkCanaries(ctx context.Context, q querier, known []sealKey) error {
+	if err := tx.matchCanaries(known); err != nil {
+		return err
+	}
+	for _, version := range tx.ring.Versions() {
 		if slices.ContainsFunc(known, func(k sealKey) bool { return uint32(k.Version) == version }) {
 			continue
 		}

@@ -57,6 +57,11 @@ func (c *commands) withCluster(ctx context.Context, f func(url string) error) er
 	if err := c.giveUpRoot(); err != nil {
 		return err
 	}
+	return c.attached(ctx, f)
+}
+
+// attached is withCluster for whoever is root no more.
+func (c *commands) attached(ctx context.Context, f func(url string) error) error {
 	if c.DatabaseURL != "" {
 		return f(c.DatabaseURL)
 	}

@@ -46,6 +46,7 @@ type commands struct {
 	Session   sessionCmd   `cmd:"" help:"Browsers that are signed in."`
 	Audit     auditCmd     `cmd:"" help:"The record: what happened, and proof that nobody changed it."`
 	Migrate   migrateCmd   `cmd:"" help:"Change the database's schema, or show how far it is."`
+	Doctor    doctorCmd    `cmd:"" help:"Check the whole installation and say what to do about each finding."`
 	Demo      demoCmd      `cmd:"" help:"Run a sample application that signs in at a running latchkey and shows the tokens."`
 	Version   versionCmd   `cmd:"" help:"Show version, commit, Go and FIPS module."`
 
