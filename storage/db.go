@@ -206,15 +206,11 @@ func classify(err error) error {
 		return err
 	}
 	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) {
-		switch pg.Code[:2] {
-		case "08", "53", "57": // connection, resources, operator intervention (shutdown, cancel)
+		switch {
+		case passing(pg.Code):
 			return fmt.Errorf("%w: %w", latchkey.ErrUnavailable, err)
-		}
-		if pg.Code == "22021" { // character_not_in_repertoire: NUL or broken UTF-8, which no text of ours can hold
+		case pg.Code == "22021": // character_not_in_repertoire: NUL or broken UTF-8, which no text of ours can hold
 			return fmt.Errorf("%w: %w", latchkey.ErrInvalid, err)
-		}
-		if pg.Code == "55P03" { // lock_not_available: lock_timeout passed
-			return fmt.Errorf("%w: %w", latchkey.ErrUnavailable, err)
 		}
 		return err
 	}
@@ -222,6 +218,27 @@ func classify(err error) error {
 		return fmt.Errorf("%w: %w", latchkey.ErrUnavailable, err)
 	}
 	return err
+}
+
+// passing tells whether an error code of PostgreSQL (appendix A of its manual)
+// speaks of the database's state and not of the statement: the same may succeed
+// in a moment.
+func passing(code string) bool {
+	switch code[:2] {
+	case "08", // connection
+		"40", // deadlock, serialization: another transaction went first
+		"53", // resources: disk, memory, connections
+		"57", // operator intervention: shutdown, cancel
+		"58": // system: a disk that does not answer
+		return true
+	}
+	switch code {
+	case "55P03", // lock_timeout passed
+		"25P03", // idle_in_transaction_session_timeout passed
+		"25006": // read-only: after a failover this is the old primary
+		return true
+	}
+	return false
 }
 
 func orDefault[T int | time.Duration](v, byDefault T) T {
