@@ -212,9 +212,9 @@ func (s *Service) register(ctx context.Context, c *storage.Challenge, st *state,
 	e := &enrolment{Service: s, state: st, passkey: made, acr: acr, amr: amr}
 	switch c.Purpose {
 	case purposeSetup:
-		err = s.db.InTx(ctx, func(tx *storage.Tx) error { return e.setUp(ctx, tx) })
+		err = e.inTx(ctx, e.setUp)
 	case purposeInvite:
-		err = s.db.InTx(ctx, func(tx *storage.Tx) error { return e.join(ctx, tx) })
+		err = e.inTx(ctx, e.join)
 	case purposeAdd:
 		err = e.add(ctx, c.UserID)
 	case purposeRecover:
@@ -225,7 +225,7 @@ func (s *Service) register(ctx context.Context, c *storage.Challenge, st *state,
 	if err != nil {
 		return nil, err
 	}
-	return e.answer(ctx)
+	return e.answer(), nil
 }
 
 // newPasskey verifies a registration response (WebAuthn §7.1) and turns it into
@@ -263,7 +263,20 @@ type enrolment struct {
 	session  *latchkey.Session
 	rawToken string // of a new session; empty when the old one goes on
 	codes    []string
+	held     []*latchkey.Passkey // what the person has afterwards
 	next     string
+}
+
+// inTx runs f and reads what the answer tells, all or nothing: after the commit
+// nothing may fail, since recovery codes are shown once.
+func (e *enrolment) inTx(ctx context.Context, f func(context.Context, *storage.Tx) error) error {
+	return e.db.InTx(ctx, func(tx *storage.Tx) (err error) {
+		if err := f(ctx, tx); err != nil {
+			return err
+		}
+		e.held, err = tx.Passkeys(ctx, e.user.ID)
+		return err
+	})
 }
 
 // setUp makes the first administrator with passkey and recovery codes, ends the
@@ -339,7 +352,7 @@ func (e *enrolment) add(ctx context.Context, userID string) error {
 		return refusal(session.Required(), "session_ended", nil)
 	}
 	e.session, e.next = current, "/account/passkeys"
-	return e.db.InTx(ctx, func(tx *storage.Tx) (err error) {
+	return e.inTx(ctx, func(ctx context.Context, tx *storage.Tx) (err error) {
 		if e.user, err = tx.FindUser(ctx, userID); err != nil {
 			return err
 		}
@@ -355,7 +368,7 @@ func (e *enrolment) recover(ctx context.Context, userID string) error {
 		return refusal(session.Required(), "session_ended", nil)
 	}
 	e.next = "/account/passkeys?done=recovered"
-	return e.db.InTx(ctx, func(tx *storage.Tx) (err error) {
+	return e.inTx(ctx, func(ctx context.Context, tx *storage.Tx) (err error) {
 		if e.user, err = tx.FindUser(ctx, userID); err != nil {
 			return err
 		}
@@ -377,18 +390,14 @@ func (e *enrolment) recover(ctx context.Context, userID string) error {
 	})
 }
 
-func (e *enrolment) answer(ctx context.Context) (*VerifyOut, error) {
-	held, err := e.db.Passkeys(ctx, e.user.ID)
-	if err != nil {
-		return nil, err
-	}
+func (e *enrolment) answer() *VerifyOut {
 	out := &VerifyOut{Status: http.StatusCreated, Body: VerifyBody{
 		User: userOut(e.user), Session: sessionOut(e.session), Passkey: passkeyOut(e.passkey),
 		RecoveryCodes: e.codes, RedirectTo: e.state.continueAt(e.next),
-		Signals: latchkey.SignalsFor(e.rpID, e.user, latchkey.CredentialIDs(e.rpID, held)),
+		Signals: latchkey.SignalsFor(e.rpID, e.user, latchkey.CredentialIDs(e.rpID, e.held)),
 	}}
 	if e.rawToken != "" {
 		out.SetCookie = []http.Cookie{e.sessions.Cookie(e.rawToken)}
 	}
-	return out, nil
+	return out
 }
