@@ -18,6 +18,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"latchkey/keys"
 	"latchkey/session"
 	"latchkey/storage"
 	"latchkey/templates"
@@ -33,6 +34,7 @@ type Options struct {
 // Service does what administrators ask for. It is safe for concurrent use.
 type Service struct {
 	db     *storage.DB
+	keys   *keys.Ring
 	issuer string
 	pages  *templates.Templates
 	now    func() time.Time // for words on pages only
@@ -43,7 +45,7 @@ func New(o Options) (*Service, error) {
 	if o.DB == nil || o.Issuer == "" {
 		return nil, errors.New("admin: a database and an issuer are required")
 	}
-	return &Service{db: o.DB, issuer: o.Issuer, pages: o.Templates, now: time.Now}, nil
+	return &Service{db: o.DB, keys: keys.New(keys.Options{DB: o.DB}), issuer: o.Issuer, pages: o.Templates, now: time.Now}, nil
 }
 
 // show renders a page whole before it is sent.

@@ -1,102 +1,159 @@
 package admin
 
 import (
-	"fmt"
-	"net/url"
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
 	"strings"
-	"time"
-
-	"github.com/gin-gonic/gin"
 
 	"latchkey"
 	"latchkey/storage"
-	"latchkey/templates"
 )
 
-// Home serves GET /admin: the applications, the first thing an administrator
-// comes for.
-func (s *Service) Home(c *gin.Context) error { return redirect(c, "/admin/clients") }
+// ListClients lists applications by name, searched and paged.
+func (s *Service) ListClients(ctx context.Context, q storage.ClientQuery) (*storage.ClientPage, error) {
+	return s.db.Clients(ctx, q)
+}
 
-// Clients serves GET /admin/clients: the list, searched by ?q= and paged by
-// ?cursor=.
-func (s *Service) Clients(c *gin.Context) error {
-	query := c.Query("q")
-	found, err := s.db.Clients(c.Request.Context(), storage.ClientQuery{Text: query, Cursor: c.Query("cursor")})
-	if err != nil {
-		return err
+// FindClient returns the application of an id.
+func (s *Service) FindClient(ctx context.Context, id string) (*latchkey.Client, error) {
+	if !latchkey.ClientID(id) {
+		return nil, storage.NoClient()
 	}
-	page := templates.AdminClients{Base: s.base(c), Query: query, Count: countOf(found)}
-	for i := range found.Items {
-		page.Items = append(page.Items, clientItem(&found.Items[i], s.now()))
+	c, err := s.db.FindClient(ctx, id)
+	if errors.Is(err, latchkey.ErrNotFound) {
+		return nil, storage.NoClient()
 	}
-	if found.Next != "" {
-		next := url.Values{"cursor": {found.Next}}
-		if query != "" {
-			next.Set("q", query)
+	return c, err
+}
+
+// Registered is a new application. Secret is shown once, by whoever made it.
+type Registered struct {
+	Client *latchkey.Client
+	Secret string // "" = it has none
+}
+
+// Document is the answer of RFC 7591 §3.2.1.
+func (r *Registered) Document() *latchkey.ClientDocument {
+	d := r.Client.Document()
+	d.ClientSecret = r.Secret
+	return d
+}
+
+// CreateClient registers an application. What nobody said is the default of its
+// type; without an id it gets one that begins like its name; without a secret it
+// gets one, if it may have any. Problems: validation_failed with the names of
+// RFC 7591, and client_exists.
+func (s *Service) CreateClient(ctx context.Context, c *latchkey.Client, ownSecret string) (*Registered, error) {
+	made := &Registered{Client: c, Secret: ownSecret}
+	if c.ID == "" {
+		c.ID = newClientID(c.Name)
+	}
+	c.FillDefaults()
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	switch {
+	case ownSecret != "" && c.Public():
+		return nil, latchkey.InvalidFields(map[string]string{"client_secret": "An application of method none has no secret."})
+	case ownSecret != "":
+		if what := latchkey.SecretProblem(ownSecret); what != "" {
+			return nil, latchkey.InvalidFields(map[string]string{"client_secret": what})
 		}
-		page.Next = "/admin/clients?" + next.Encode()
+	case !c.Public():
+		made.Secret = s.db.NewClientSecret()
 	}
-	return s.show(c, 200, page)
-}
-
-// countOf is "14 applications", or "8 of 14" of a search.
-func countOf(p *storage.ClientPage) string {
-	switch {
-	case p.Found != p.All:
-		return fmt.Sprintf("%d of %d", p.Found, p.All)
-	case p.All == 1:
-		return "1 application"
-	}
-	return fmt.Sprintf("%d applications", p.All)
-}
-
-// clientItem is an application as a row of a list.
-func clientItem(c *latchkey.Client, now time.Time) templates.ClientItem {
-	return templates.ClientItem{
-		ID: c.ID, Name: c.Name, Host: hostOf(c), Type: typeName(c.Type), Who: whoMay(c),
-		Consent: signsPeopleIn(c) && !c.FirstParty, Enabled: c.Enabled, Created: templates.At(c.CreatedAt, now),
-	}
-}
-
-// hostOf is where an application lives: the host of its first redirect URI, or
-// the scheme where that is private to a device.
-func hostOf(c *latchkey.Client) string {
-	if len(c.RedirectURIs) == 0 {
-		return ""
-	}
-	u, err := url.Parse(c.RedirectURIs[0])
+	err := s.db.InTx(ctx, func(tx *storage.Tx) (err error) {
+		if err := tx.CreateClient(ctx, c, made.Secret); err != nil {
+			return err
+		}
+		made.Client, err = tx.FindClient(ctx, c.ID)
+		return err
+	})
 	if err != nil {
-		return ""
+		return nil, err
 	}
-	if u.Host == "" {
-		return u.Scheme + ":"
-	}
-	return u.Host
+	return made, nil
 }
 
-func typeName(t string) string {
-	switch t {
-	case "web":
-		return "Server web app"
-	case "spa":
-		return "Browser app"
-	case "native":
-		return "Mobile or desktop app"
-	case "machine":
-		return "Machine"
+// newClientID makes an id that tells people which application it is, and that
+// nobody else has: letters of the name and 40 random bits. It is no secret.
+func newClientID(name string) string { return joinID(name, randomTail()) }
+
+// joinID puts the letters of a name before a tail.
+func joinID(name, tail string) string {
+	const most = 24
+	var id strings.Builder
+	for _, r := range strings.ToLower(name) {
+		if id.Len() == most {
+			break
+		}
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			id.WriteRune(r)
+		case id.Len() > 0 && !strings.HasSuffix(id.String(), "-"):
+			id.WriteByte('-')
+		}
 	}
-	return t
+	begin := strings.Trim(id.String(), "-")
+	if begin == "" {
+		begin = "app"
+	}
+	return begin + "-" + tail
 }
 
-// whoMay says in words whom allowed_groups lets in.
-func whoMay(c *latchkey.Client) string {
-	switch {
-	case !signsPeopleIn(c):
-		return "No person"
-	case len(c.AllowedGroups) == 0:
-		return "Everyone"
-	}
-	return strings.Join(c.AllowedGroups, ", ")
+func randomTail() string {
+	raw := make([]byte, 5)
+	_, _ = rand.Read(raw) // never fails: it ends the program instead
+	return strings.ToLower(base32.StdEncoding.EncodeToString(raw))
 }
 
-func signsPeopleIn(c *latchkey.Client) bool { return c.Allows(latchkey.GrantAuthorizationCode) }
+// UpdateClient makes an application what next says; next.Version is the one that
+// was read. It returns the members that changed, and the application as it is
+// then. Problems: validation_failed, not_found, conflict.
+func (s *Service) UpdateClient(ctx context.Context, next *latchkey.Client) (changed []string, c *latchkey.Client, err error) {
+	next.FillDefaults()
+	if err := next.Check(); err != nil {
+		return nil, nil, err
+	}
+	err = s.db.InTx(ctx, func(tx *storage.Tx) (err error) {
+		if changed, err = tx.UpdateClient(ctx, next); err != nil {
+			return err
+		}
+		c, err = tx.FindClient(ctx, next.ID)
+		return err
+	})
+	return changed, c, err
+}
+
+// EnableClient lets people sign in to an application again. What ended when it
+// was turned off stays ended.
+func (s *Service) EnableClient(ctx context.Context, id string) (*latchkey.Client, error) {
+	return s.setEnabled(ctx, id, true)
+}
+
+// DisableClient turns an application off: its grants and tokens end at once.
+func (s *Service) DisableClient(ctx context.Context, id string) (*latchkey.Client, error) {
+	return s.setEnabled(ctx, id, false)
+}
+
+func (s *Service) setEnabled(ctx context.Context, id string, enabled bool) (c *latchkey.Client, err error) {
+	err = s.db.InTx(ctx, func(tx *storage.Tx) (err error) {
+		if err := tx.SetClientEnabled(ctx, id, enabled); err != nil {
+			return err
+		}
+		c, err = tx.FindClient(ctx, id)
+		return err
+	})
+	return c, err
+}
+
+// DeleteClient deletes an application with all it has, and counts that.
+func (s *Service) DeleteClient(ctx context.Context, id string) (gone storage.DeletedClient, err error) {
+	err = s.db.InTx(ctx, func(tx *storage.Tx) (err error) {
+		gone, err = tx.DeleteClient(ctx, id)
+		return err
+	})
+	return gone, err
+}

@@ -40,11 +40,12 @@ func (r *Ring) Ensure(ctx context.Context) error {
 	return r.Load(ctx)
 }
 
-// Rotate makes a new key of alg. It is announced for 24 h before it signs; with
-// atOnce it signs at once and all other keys of the algorithm retire. While a
-// successor is announced already, the error is a Problem of kind ErrConflict.
-func (r *Ring) Rotate(ctx context.Context, alg string, atOnce bool) error {
-	key, err := generate(alg)
+// Rotate makes a new key of each of algs, all or none. They are announced for
+// 24 h before they sign; with atOnce they sign at once, and all other keys of
+// the algorithm retire. While a successor is announced already, the error is a
+// Problem of kind ErrConflict.
+func (r *Ring) Rotate(ctx context.Context, algs []string, atOnce bool) error {
+	made, err := generateAll(ctx, algs)
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,15 @@ func (r *Ring) Rotate(ctx context.Context, alg string, atOnce bool) error {
 	if atOnce {
 		start = storage.KeyNow
 	}
-	if err := r.add(ctx, key, start); err != nil {
+	err = r.db.InTx(ctx, func(tx *storage.Tx) error {
+		for _, key := range made {
+			if _, err := tx.AddSigningKey(ctx, key, start); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	return r.Load(ctx)
@@ -95,7 +104,7 @@ func (r *Ring) Maintain(ctx context.Context) error {
 		if !old {
 			continue
 		}
-		if err := r.Rotate(ctx, k.Alg, false); err != nil && latchkey.CodeOf(err) != "rotation_pending" {
+		if err := r.Rotate(ctx, []string{k.Alg}, false); err != nil && latchkey.CodeOf(err) != "rotation_pending" {
 			return fmt.Errorf("announce the next %s key: %w", k.Alg, err)
 		}
 	}

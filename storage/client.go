@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -71,17 +72,21 @@ func (qs *queries) FindClient(ctx context.Context, id string) (*latchkey.Client,
 	return &c, nil
 }
 
-func scanClient(row pgx.CollectableRow) (latchkey.Client, error) {
+func scanClient(row pgx.CollectableRow) (latchkey.Client, error) { return scanClientAnd(row) }
+
+// scanClientAnd scans further columns that stand behind clientColumns.
+func scanClientAnd(row pgx.CollectableRow, more ...any) (latchkey.Client, error) {
 	var c latchkey.Client
 	var access, id, refresh, grace *int
 	var notBefore *time.Time
 	var metadata, secrets []byte
-	err := row.Scan(
+	err := row.Scan(append([]any{
 		&c.ID, &c.Name, &c.Type, &c.Profile, &c.Enabled, &c.Version, &c.CreatedAt, &c.UpdatedAt,
 		&c.RedirectURIs, &c.PostLogoutRedirectURIs, &c.AllowedCORSOrigins, &c.GrantTypes, &c.ResponseTypes, &c.Scopes,
 		&c.AuthMethod, &c.FirstParty, &c.Introspects, &c.IDTokenAlg, &c.AccessTokenAlg, &c.AccessTokenFormat,
 		&access, &id, &refresh, &grace, &c.RefreshWithoutOffline,
-		&notBefore, &metadata, &c.AllowedGroups, &secrets)
+		&notBefore, &metadata, &c.AllowedGroups, &secrets,
+	}, more...)...)
 	if err != nil {
 		return c, err
 	}
@@ -90,7 +95,7 @@ func scanClient(row pgx.CollectableRow) (latchkey.Client, error) {
 		d := seconds(grace)
 		c.RefreshGrace = &d
 	}
-	c.TokensNotBefore = timeOf(notBefore)
+	c.TokensNotBefore, c.CreatedAt, c.UpdatedAt = timeOf(notBefore), c.CreatedAt.UTC(), c.UpdatedAt.UTC()
 	return c, errors.Join(json.Unmarshal(metadata, &c.Metadata), json.Unmarshal(secrets, &c.Secrets))
 }
 
@@ -197,7 +202,21 @@ func (tx *Tx) setClientGroups(ctx context.Context, clientID string, names []stri
 		return fmt.Errorf("set groups of client: %w", err)
 	}
 	if int(tag.RowsAffected()) != len(names) {
-		return latchkey.InvalidFields(map[string]string{"allowed_groups": "One of these groups does not exist, or is named twice."})
+		return tx.unknownGroups(ctx, names)
 	}
 	return nil
+}
+
+// unknownGroups says which of names no group has.
+func (tx *Tx) unknownGroups(ctx context.Context, names []string) error {
+	missing, err := list(ctx, tx.tx, `SELECT n FROM unnest(@names::text[]) n WHERE NOT EXISTS (SELECT FROM groups WHERE name = n)`,
+		args{"names": texts(names)}, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("look for groups: %w", err)
+	}
+	what := "One of these groups is named twice."
+	if len(missing) > 0 {
+		what = "There is no group with the name " + strings.Join(missing, ", ") + "."
+	}
+	return latchkey.InvalidFields(map[string]string{"allowed_groups": what})
 }

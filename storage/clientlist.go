@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"strings"
 
@@ -15,7 +14,7 @@ import (
 type ClientQuery struct {
 	Text   string // part of a name, id or redirect URI, in any case; "" = all
 	Cursor string // Next of the page before; "" = the first page
-	Limit  int    // at most so many; 0 = 50
+	Limit  int    // 1 to MaxPageSize; 0 = PageSize
 }
 
 // ClientPage is one page of the list of applications, by name.
@@ -29,36 +28,43 @@ type ClientPage struct {
 // clientMatches is the condition of ClientQuery.Text.
 const clientMatches = `
 	(@text = '' OR strpos(lower(c.name), lower(@text)) > 0 OR strpos(lower(c.id), lower(@text)) > 0
+	 OR EXISTS (SELECT FROM unnest(@spellings::text[]) s WHERE strpos(c.name, s) > 0)
 	 OR EXISTS (SELECT FROM unnest(c.redirect_uris) u WHERE strpos(lower(u), lower(@text)) > 0))`
 
-// Clients lists applications, disabled ones too. A cursor that is none of ours
-// is ErrInvalid.
+// clientOrder is what the list is sorted by. The separator stands before every
+// letter, so that a name comes before those that begin with it.
+const clientOrder = `(lower(c.name) || E'\x01' || c.id) COLLATE "C"`
+
+// Clients lists applications, disabled ones too. A cursor that is none of
+// ours is the problem invalid_cursor.
 func (qs *queries) Clients(ctx context.Context, cq ClientQuery) (*ClientPage, error) {
-	name, id, err := readClientCursor(cq.Cursor)
+	after, err := readCursor(cq.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	limit := orDefault(cq.Limit, 50)
+	limit, text := pageSize(cq.Limit), searchable(cq.Text)
 	page := &ClientPage{}
 	err = qs.do(ctx, func(q querier) error {
-		a := args{"text": strings.TrimSpace(cq.Text), "name": name, "id": id, "limit": limit + 1}
+		a := args{"text": text, "spellings": nameSpellings(text), "after": after, "limit": limit + 1}
 		count, err := one(ctx, q, `SELECT count(*) FILTER (WHERE`+clientMatches+`) AS found, count(*) AS all FROM clients c`,
 			a, pgx.RowToStructByName[struct{ Found, All int }])
 		if err != nil {
 			return err
 		}
 		page.Found, page.All = count.Found, count.All
+		var order []string
 		page.Items, err = list(ctx, q, `
-			SELECT`+clientColumns+`
+			SELECT`+clientColumns+`, `+clientOrder+`
 			FROM clients c
-			WHERE (lower(c.name) COLLATE "C", c.id) > (@name, @id) AND`+clientMatches+`
-			ORDER BY lower(c.name) COLLATE "C", c.id
-			LIMIT @limit`, a, scanClient)
-		if err != nil || len(page.Items) <= limit {
-			return err
+			WHERE `+clientOrder+` > @after AND`+clientMatches+`
+			ORDER BY `+clientOrder+`
+			LIMIT @limit`, a, func(row pgx.CollectableRow) (latchkey.Client, error) {
+			order = append(order, "")
+			return scanClientAnd(row, &order[len(order)-1])
+		})
+		if err == nil && len(page.Items) > limit {
+			page.Items, page.Next = page.Items[:limit], cursorAfter(order[limit-1])
 		}
-		page.Items = page.Items[:limit]
-		page.Next, err = clientCursor(ctx, q, page.Items[limit-1].ID)
 		return err
 	})
 	if err != nil {
@@ -67,21 +73,7 @@ func (qs *queries) Clients(ctx context.Context, cq ClientQuery) (*ClientPage, er
 	return page, nil
 }
 
-// clientCursor is where the list goes on after an application: the value that
-// it is sorted by and the id, so that it works also when that one is deleted.
-func clientCursor(ctx context.Context, q querier, id string) (string, error) {
-	name, err := one(ctx, q, `SELECT lower(name) FROM clients WHERE id = @id`, args{"id": id}, pgx.RowTo[string])
-	return base64.RawURLEncoding.EncodeToString([]byte(id + " " + name)), err
-}
-
-func readClientCursor(cursor string) (name, id string, err error) {
-	if cursor == "" {
-		return "", "", nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	id, name, found := strings.Cut(string(raw), " ")
-	if err != nil || !found || strings.ContainsRune(name, 0) || strings.ToValidUTF8(name, "") != name {
-		return "", "", latchkey.Refuse(latchkey.ErrInvalid, "invalid_cursor", "There is no such page of the list. Begin at the first one.")
-	}
-	return name, id, nil
+// searchable is what somebody typed as the database can take it.
+func searchable(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(strings.TrimSpace(text), "\uFFFD"), "\x00", "\uFFFD")
 }

@@ -149,7 +149,7 @@ func (tx *Tx) RetireSigningKey(ctx context.Context, kid string) error {
 		return fmt.Errorf("find signing key: %w", err)
 	}
 	if state == string(latchkey.StateActive) {
-		return latchkey.Refuse(latchkey.ErrConflict, "key_active", "This key signs now. Rotate first, then retire it.")
+		return latchkey.Refuse(latchkey.ErrConflict, "key_active", "This key signs now. Rotate at once (--now), then retire it.")
 	}
 	return tx.dropSigningKey(ctx, kid, state)
 }

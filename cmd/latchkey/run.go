@@ -36,15 +36,17 @@ const (
 
 // commands is the command line. Every command sees the settings.
 type commands struct {
-	settings `embed:""`
+	settings `embed:"" group:"Settings, the same for every command:"`
 	JSON     bool `name:"json" help:"Print one JSON document and nothing else." env:"-"`
 
 	Serve     serveCmd     `cmd:"" help:"Run the provider."`
 	SetupLink setupLinkCmd `cmd:"" help:"Print a fresh set-up link while no administrator exists."`
 	User      userCmd      `cmd:"" help:"People: who is here, invitations, recovery, roles."`
 	Group     groupCmd     `cmd:"" help:"Groups of people."`
+	Client    clientCmd    `cmd:"" help:"Applications: connect, change, turn off, their secrets."`
 	Session   sessionCmd   `cmd:"" help:"Browsers that are signed in."`
 	Audit     auditCmd     `cmd:"" help:"The record: what happened, and proof that nobody changed it."`
+	Keys      keysCmd      `cmd:"" help:"Signing keys: which there are, new ones, old ones."`
 	Migrate   migrateCmd   `cmd:"" help:"Change the database's schema, or show how far it is."`
 	Doctor    doctorCmd    `cmd:"" help:"Check the whole installation and say what to do about each finding."`
 	Demo      demoCmd      `cmd:"" help:"Run a sample application that signs in at a running latchkey and shows the tokens."`
@@ -169,7 +171,7 @@ func messageOf(err error) string {
 	if !errors.As(err, &p) || p.Message == "" {
 		return err.Error()
 	}
-	if p.Code != "validation_failed" {
+	if p.Code != "validation_failed" || len(p.Fields) == 0 {
 		return p.Message
 	}
 	var wrong []string

@@ -1,0 +1,62 @@
+package admin
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"latchkey"
+	"latchkey/keys"
+)
+
+// KeyOut is a signing key as commands print it: never its private half.
+type KeyOut struct {
+	KID        string            `json:"kid"`
+	Alg        string            `json:"alg"`
+	State      latchkey.KeyState `json:"state"`
+	CreatedAt  time.Time         `json:"created_at"`
+	ActivateAt time.Time         `json:"activate_at"` // from when it signs
+	RetireAt   *time.Time        `json:"retire_at"`   // when it signs no more; null = not decided
+	DeleteAt   *time.Time        `json:"delete_at"`   // when it leaves the JWKS; null = not decided
+}
+
+// Keys lists the published signing keys, by algorithm, the newest first.
+func (s *Service) Keys(ctx context.Context) ([]KeyOut, error) {
+	published, err := s.keys.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]KeyOut, 0, len(published))
+	for _, k := range published {
+		out = append(out, KeyOut{
+			KID: k.KID, Alg: k.Alg, State: k.State, CreatedAt: k.CreatedAt.UTC(), ActivateAt: k.ActivateAt.UTC(),
+			RetireAt: orNull(k.RetireAt), DeleteAt: orNull(k.DeleteAt),
+		})
+	}
+	return out, nil
+}
+
+// RotateKeys makes a new key of an algorithm, or of each when alg is "". It
+// signs after a day, or at once; then the keys before it retire.
+func (s *Service) RotateKeys(ctx context.Context, alg string, atOnce bool) ([]KeyOut, error) {
+	algs := keys.Algorithms()
+	if alg != "" {
+		if !slices.Contains(algs, alg) {
+			return nil, latchkey.InvalidFields(map[string]string{"alg": "Signing keys are RS256 or ES256."})
+		}
+		algs = []string{alg}
+	}
+	if err := s.keys.Rotate(ctx, algs, atOnce); err != nil {
+		return nil, err
+	}
+	return s.Keys(ctx)
+}
+
+// RetireKey takes a key out of the JWKS at once: what it signed is refused from
+// then on. The key that signs is refused.
+func (s *Service) RetireKey(ctx context.Context, kid string) ([]KeyOut, error) {
+	if err := s.keys.Retire(ctx, kid); err != nil {
+		return nil, err
+	}
+	return s.Keys(ctx)
+}
