@@ -520,8 +520,8 @@ func TestSigningKeysByCommand(t *testing.T) {
 	}
 	list("keys", "retire", old)
 	h.soon("the old key is gone", func() bool { return !slices.Contains(published(), old) })
-	if n := h.events("key.rotated"); n != 5 { // two at the start, one announced, two at once
-		t.Errorf("%d events key.rotated, want 5", n)
+	if n := h.events("key.rotated"); n != 6 { // two and that of the checkpoints at the start, one announced, two at once
+		t.Errorf("%d events key.rotated, want 6", n)
 	}
 	if n := h.events("key.retired"); n != 2 {
 		t.Errorf("%d events key.retired, want 2", n)
