@@ -197,7 +197,7 @@ func TestJourneyNewRecoveryCodes(t *testing.T) {
 	}
 	p.Click("[name=saved]")
 	p.Click("#continue")
-	p.WantURL(j.URL + "/account")
+	p.Await("account-recovery")
 	p.Goto(j.URL + "/recover")
 	p.Await("recover")
 	p.Fill("#username", "ines")
