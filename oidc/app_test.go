@@ -12,7 +12,6 @@ import (
 	"github.com/google/uuid"
 
 	"latchkey"
-	"latchkey/oidc"
 	"latchkey/storage"
 	"latchkey/storage/storagetest"
 )
@@ -34,7 +33,7 @@ func (w *world) app(t *testing.T, id string, change ...func(*latchkey.Client)) *
 		ID: id, Name: "App " + id, Type: "web", Profile: latchkey.ProfileOIDC, Enabled: true, FirstParty: true,
 		RedirectURIs: []string{callback}, PostLogoutRedirectURIs: []string{"https://wiki.example.com/bye"},
 		GrantTypes:    []string{latchkey.GrantAuthorizationCode, latchkey.GrantRefreshToken},
-		ResponseTypes: []string{"code"}, Scopes: oidc.Scopes(), AuthMethod: latchkey.AuthBasic,
+		ResponseTypes: []string{"code"}, Scopes: latchkey.Scopes(), AuthMethod: latchkey.AuthBasic,
 		IDTokenAlg: latchkey.RS256, AccessTokenAlg: latchkey.ES256, AccessTokenFormat: "jwt",
 	}
 	for _, f := range change {

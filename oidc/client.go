@@ -45,7 +45,7 @@ func authenticated(ctx context.Context, _ *http.Request, _ url.Values) (fosite.C
 
 // enabledClient returns an application that may be used, or ErrNotFound.
 func (p *Provider) enabledClient(ctx context.Context, id string) (*latchkey.Client, error) {
-	if !clientID(id) {
+	if !latchkey.ClientID(id) {
 		return nil, latchkey.ErrNotFound
 	}
 	c, err := p.DB.Client(ctx, id)
@@ -56,21 +56,6 @@ func (p *Provider) enabledClient(ctx context.Context, id string) (*latchkey.Clie
 		return nil, latchkey.ErrNotFound
 	}
 	return c, nil
-}
-
-// clientID tells whether s can be a client id at all.
-func clientID(s string) bool {
-	if s == "" || len(s) > 128 {
-		return false
-	}
-	for _, r := range s {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '-':
-		default:
-			return false
-		}
-	}
-	return true
 }
 
 // AllowedOrigin tells whether scripts of an origin may call token, userinfo and

@@ -105,7 +105,7 @@ func readBasic(r *http.Request) (id, secret string, tried bool, why string) {
 // for an unknown client, a wrong secret and a wrong method.
 func (p *Provider) authFailed(ctx context.Context, cr credentials, why string) error {
 	id := cr.id
-	if !clientID(id) {
+	if !latchkey.ClientID(id) {
 		id = ""
 	}
 	p.Penalize(ctx, limitClientAuth, cr.id)

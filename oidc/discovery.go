@@ -59,7 +59,7 @@ func (p *Provider) describe() (document, error) {
 	body, err := json.Marshal(metadata{
 		Issuer: p.Issuer, Authorization: p.Issuer + pathAuthorize, Token: p.Issuer + pathToken, Userinfo: p.Issuer + pathUserinfo,
 		JWKS: p.Issuer + pathJWKS, EndSession: p.Issuer + pathLogout, Introspection: p.Issuer + pathIntrospect, Revocation: p.Issuer + pathRevoke,
-		Scopes: Scopes(), ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
+		Scopes: latchkey.Scopes(), ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
 		GrantTypes:   []string{latchkey.GrantAuthorizationCode, latchkey.GrantRefreshToken, latchkey.GrantClientCredentials},
 		ACR:          []string{"phr"},
 		SubjectTypes: []string{"public"}, IDTokenAlgs: keys.Algorithms(),

@@ -57,12 +57,8 @@ func (p *Provider) gate(ctx context.Context, form url.Values) (*request, error) 
 	if err != nil {
 		return nil, err
 	}
-	for _, judge := range []func(*request, url.Values) error{
-		judgeForm, judgeUnsupported, judgeResponse, judgeScope, judgePKCE, judgePrompt,
-	} {
-		if err := judge(rq, form); err != nil {
-			return rq, err
-		}
+	if err := judgeAll(rq, form); err != nil {
+		return rq, err
 	}
 	if err := p.judgeHint(ctx, rq, form); err != nil {
 		return rq, err
@@ -77,6 +73,18 @@ func (p *Provider) gate(ctx context.Context, form url.Values) (*request, error) 
 		rq.form.Set(hintedSubject, rq.hinted)
 	}
 	return rq, nil
+}
+
+// judgeAll judges what can be judged without asking anybody.
+func judgeAll(rq *request, form url.Values) error {
+	for _, judge := range []func(*request, url.Values) error{
+		judgeForm, judgeUnsupported, judgeResponse, judgeScope, judgePKCE, judgePrompt,
+	} {
+		if err := judge(rq, form); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // recipient finds out who asks and where the answer goes, or refuses with a page.
@@ -166,7 +174,7 @@ func judgeScope(rq *request, form url.Values) error {
 		case slices.Contains(rq.scopes, s):
 		case slices.Contains(rq.client.Scopes, s):
 			rq.scopes = append(rq.scopes, s)
-		case slices.Contains(Scopes(), s):
+		case slices.Contains(latchkey.Scopes(), s):
 			return refuse(codeInvalidScope, "The application may not ask for one of these scopes.").because("scope_not_allowed")
 		}
 	}

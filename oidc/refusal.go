@@ -26,7 +26,7 @@ func (p *Provider) tokenRefused(ctx context.Context, u *unit, err error) error {
 
 // authorizationRefused records a refusal of an authorization request.
 func (p *Provider) authorizationRefused(ctx context.Context, clientName, reason string) error {
-	if !clientID(clientName) {
+	if !latchkey.ClientID(clientName) {
 		clientName = ""
 	}
 	return p.refused(ctx, latchkey.Event{Kind: latchkey.AuthorizationRefused, ClientID: clientName, Outcome: latchkey.Failure, Reason: reason})

@@ -16,11 +16,6 @@ const (
 	scopeOffline = "offline_access"
 )
 
-// Scopes are those that an application can ask for.
-func Scopes() []string {
-	return []string{scopeOpenID, scopeProfile, scopeEmail, scopeGroups, scopeOffline}
-}
-
 // profileClaims are the further claims of scope profile (Core §5.4) that a
 // person's record may hold, with whether a value has the right JSON type.
 func profileClaims() map[string]func(any) bool {

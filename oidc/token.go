@@ -256,7 +256,7 @@ func (p *Provider) rotate(ctx context.Context, u *unit) error {
 // those that speak of a person.
 func (p *Provider) ownScopes(u *unit, form url.Values) error {
 	for _, s := range words(form.Get("scope")) {
-		if slices.Contains(Scopes(), s) || !slices.Contains(u.client.Scopes, s) {
+		if slices.Contains(latchkey.Scopes(), s) || !slices.Contains(u.client.Scopes, s) {
 			return refuse(codeInvalidScope, "A scope is not allowed for this grant type.").because("scope_not_allowed")
 		}
 		u.scopes = append(u.scopes, s)
