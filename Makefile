@@ -9,7 +9,9 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.1.4
 MISSPELL    = github.com/golangci/misspell/cmd/misspell@v0.7.0
 
-.PHONY: help run build test faults check format bench gallery mutations
+FUZZTIME ?= 1m
+
+.PHONY: help run build test faults check format bench gallery mutations fuzz
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -27,6 +29,15 @@ test: ## Run every test with the race detector
 faults: ## Kill, cut and fill what make test only scratches, for some minutes; as root
 	@.ci/install postgres
 	go test -tags faults -count=1 -timeout 60m -v ./faults
+
+fuzz: ## Fuzz every target for FUZZTIME (1m)
+	@.ci/install postgres
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | while read -r dir; do \
+		for target in $$(grep -ohE '^func Fuzz[A-Za-z]+' $$dir/*_test.go | cut -d' ' -f2); do \
+			echo "$$dir $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir || exit 1; \
+		done; \
+	done
 
 check: ## Format, vet, linters, known vulnerabilities
 	@test -z "$$(gofmt -l .)" || { echo "not formatted (make format):"; gofmt -l .; exit 1; }
