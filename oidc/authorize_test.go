@@ -43,7 +43,8 @@ func TestAuthorizeRepeatedParameters(t *testing.T) {
 	w := newWorld(t)
 	a := w.app(t, "wiki")
 	b := w.browser().signIn(t, w.user(t, "alice"))
-	for _, name := range []string{"response_type", "scope", "state", "nonce", "code_challenge", "code_challenge_method", "client_id", "redirect_uri", "unheard_of"} {
+	for _, name := range []string{"response_type", "response_mode", "scope", "state", "nonce", "code_challenge", "code_challenge_method", "client_id", "redirect_uri",
+		"prompt", "max_age", "id_token_hint", "login_hint", "acr_values", "ui_locales", "display", "claims", "registration", "request_uri", "unheard_of"} {
 		q := a.params()
 		q.Add(name, "x")
 		q.Add(name, "x")

@@ -113,7 +113,7 @@ func (p *Provider) authFailed(ctx context.Context, cr credentials, why string) e
 	if err != nil {
 		return err
 	}
-	return &fault{code: codeInvalidClient, text: "Client authentication failed.", reason: why, basic: cr.basic}
+	return &recorded{&fault{code: codeInvalidClient, text: "Client authentication failed.", reason: why, basic: cr.basic}}
 }
 
 // asClient returns a context in which the client acts, for the events.

@@ -190,3 +190,41 @@ func TestConsentWithdrawn(t *testing.T) {
 		t.Errorf("%d events", n)
 	}
 }
+
+// Cancel on the page that asks to confirm is the person's refusal, as on the
+// sign-in page.
+func TestCancelOnTheStepUpPage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.app(t, "wiki")
+	b := w.browser().signIn(t, w.user(t, "alice"))
+	id := waitingFor(t, b.get(t, a.request("prompt", "login")), "/login")
+	got := b.post(t, "/consent", url.Values{"request": {id}, "decision": {"deny"}})
+	if q := got.location(t).Query(); got.status != 200 || q.Get("error") != "access_denied" || q.Get("state") != "s t&ate" || q.Get("iss") != w.issuer {
+		t.Errorf("answered %d %s", got.status, got.body)
+	}
+	if n := w.events(t, latchkey.AuthorizationRefused, "cancelled"); n != 1 {
+		t.Errorf("%d events", n)
+	}
+	wantPage(t, b.get(t, "/oauth2/authorize?request="+id), 400, "request_expired")
+	wantPage(t, b.post(t, "/consent", url.Values{"request": {id}, "decision": {"deny"}}), 400, "request_expired")
+}
+
+// A native application is reached by its own scheme, from the page that hands
+// over as from a redirect.
+func TestHandOverToAPrivateScheme(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.app(t, "native", third, func(c *latchkey.Client) {
+		c.Type, c.AuthMethod, c.Profile, c.RedirectURIs = "native", latchkey.AuthNone, latchkey.ProfileOAuth21, []string{"com.example.app:/cb"}
+	})
+	b := w.browser().signIn(t, w.user(t, "alice"))
+	form := b.ask(t, b.get(t, a.request()))
+	handedOver := b.post(t, "/consent", changed(form, "decision", "allow"))
+	for name, got := range map[string]*answer{"hand-over": handedOver, "redirect": b.get(t, a.request())} {
+		if to := got.location(t); to.Scheme != "com.example.app" || to.Path != "/cb" || to.Query().Get("code") == "" || got.header.Get("Cache-Control") != "no-store" ||
+			got.header.Get("Referrer-Policy") != "no-referrer" {
+			t.Errorf("%s: to %v, headers %v", name, to, got.header)
+		}
+	}
+}

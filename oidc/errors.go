@@ -115,9 +115,11 @@ type errorBody struct {
 	RequestID   string `json:"request_id,omitempty"`
 }
 
-// answerFault writes a refusal of the back channel. Other errors go on to the
-// server, which logs them and shows a number.
+// answerFault writes a refusal of the back channel, and its event unless that is
+// written already. Other errors go on to the server, which logs them and shows a
+// number.
 func (p *Provider) answerFault(c *gin.Context, err error) error {
+	err = p.tokenRefused(c.Request.Context(), &unit{}, err)
 	f := (*fault)(nil)
 	if !errors.As(err, &f) {
 		return err

@@ -13,7 +13,7 @@ import (
 // anything looks at them (RFC 6749 §3.2).
 func protocolForm(r *http.Request) (url.Values, error) {
 	if r.Method != http.MethodPost {
-		return nil, &fault{code: codeInvalidRequest, text: "Use POST.", status: http.StatusMethodNotAllowed}
+		return nil, &fault{code: codeInvalidRequest, text: "Use POST.", status: http.StatusMethodNotAllowed, reason: "method"}
 	}
 	if r.URL.RawQuery != "" {
 		return nil, refuse(codeInvalidRequest, "Send the parameters in the body, none in the address.").because("parameters_in_query")
@@ -34,10 +34,10 @@ func postForm(r *http.Request) (url.Values, error) {
 		return r.PostForm, nil
 	}
 	if media := r.Header.Get("Content-Type"); !strings.HasPrefix(media, "application/x-www-form-urlencoded") {
-		return nil, &fault{code: codeInvalidRequest, text: "Send a form.", status: http.StatusUnsupportedMediaType}
+		return nil, &fault{code: codeInvalidRequest, text: "Send a form.", status: http.StatusUnsupportedMediaType, reason: "content_type"}
 	}
 	if err := r.ParseForm(); err != nil {
-		return nil, &fault{code: codeInvalidRequest, text: "The form could not be read.", cause: err}
+		return nil, &fault{code: codeInvalidRequest, text: "The form could not be read.", reason: "malformed_parameter", cause: err}
 	}
 	return r.PostForm, nil
 }

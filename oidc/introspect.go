@@ -43,7 +43,7 @@ func (p *Provider) Introspect(c *gin.Context) error {
 		err = p.authFailed(ctx, credentials{method: latchkey.AuthNone, id: cl.ID}, "public_client")
 	}
 	if err == nil && form.Get("token") == "" {
-		err = refuse(codeInvalidRequest, "The parameter token is missing.")
+		err = p.noToken(ctx, cl)
 	}
 	if err != nil {
 		return p.answerFault(c, err)

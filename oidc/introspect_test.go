@@ -28,6 +28,10 @@ func TestIntrospectionNeedsAConfidentialClient(t *testing.T) {
 		t.Errorf("it says something: %s", anonymous.body)
 	}
 	wantFault(t, a.call(t, "/oauth2/introspect", url.Values{}), 400, "invalid_request")
+	wantFault(t, a.call(t, "/oauth2/revoke", url.Values{"token_type_hint": {"access_token"}}), 400, "invalid_request")
+	if n := w.count(t, `SELECT count(*) FROM audit_pending WHERE kind = 'token.refused' AND reason = 'no_token' AND client_id = 'wiki'`); n != 2 {
+		t.Errorf("%d events", n)
+	}
 }
 
 func TestIntrospectionAnswers(t *testing.T) {

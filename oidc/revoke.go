@@ -23,7 +23,7 @@ func (p *Provider) Revoke(c *gin.Context) error {
 	}
 	cl, err := p.authenticate(ctx, c.Request, form)
 	if err == nil && form.Get("token") == "" {
-		err = refuse(codeInvalidRequest, "The parameter token is missing.")
+		err = p.noToken(ctx, cl)
 	}
 	if err == nil {
 		err = p.revoke(asClient(ctx, cl), cl, form.Get("token"))
@@ -35,6 +35,12 @@ func (p *Provider) Revoke(c *gin.Context) error {
 	c.Status(http.StatusOK)
 	c.Writer.WriteHeaderNow()
 	return nil
+}
+
+// noToken is the refusal of a call about no token at all.
+func (p *Provider) noToken(ctx context.Context, cl *latchkey.Client) error {
+	f := refuse(codeInvalidRequest, "The parameter token is missing.").because("no_token")
+	return p.tokenRefused(asClient(ctx, cl), &unit{client: cl}, f)
 }
 
 func (p *Provider) revoke(ctx context.Context, cl *latchkey.Client, token string) error {

@@ -146,11 +146,6 @@ func notInGroups() *fault {
 	return refuse(codeAccessDenied, "The person may not use this application.").because(string(storage.IsNotAllowed))
 }
 
-// recorded is a refusal whose event is written already.
-type recorded struct{ *fault }
-
-func (r *recorded) Unwrap() error { return r.fault }
-
 // challengeOf is the S256 challenge of the verifier that was sent (RFC 7636
 // §4.6); empty when none was. A verifier in the wrong spelling (§4.1) fits none.
 func challengeOf(form url.Values) string {

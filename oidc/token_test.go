@@ -45,8 +45,14 @@ func TestTokenEndpointGate(t *testing.T) {
 		r.Header.Set("Content-Type", media)
 		wantFault(t, send(r), 415, "invalid_request")
 	}
-	if n := w.events(t, latchkey.TokenRefused, "unsupported_grant_type"); n != 7 {
-		t.Errorf("%d events", n)
+	for _, name := range []string{"grant_type", "code", "redirect_uri", "code_verifier", "client_id", "client_secret", "refresh_token", "scope", "resource", "unheard_of"} {
+		wantFault(t, a.call(t, "/oauth2/token", url.Values{"grant_type": {"authorization_code"}, name: {"x", "x"}}), 400, "invalid_request")
+	}
+	for reason, want := range map[string]int{"unsupported_grant_type": 7, "no_grant_type": 1, "repeated_parameter": 12, "malformed_parameter": 1,
+		"parameters_in_query": 1, "method": 1, "content_type": 2} {
+		if n := w.events(t, latchkey.TokenRefused, reason); n != want {
+			t.Errorf("%d events of reason %s, want %d", n, reason, want)
+		}
 	}
 }
 

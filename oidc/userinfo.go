@@ -9,6 +9,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"latchkey"
 	"latchkey/storage"
 )
 
@@ -40,19 +41,21 @@ func (p *Provider) userinfo(ctx context.Context, token string) (map[string]any, 
 		return nil, err
 	}
 	scopes := words(b.Scope)
+	u := &unit{client: &latchkey.Client{ID: b.Access.ClientID}} // whose token it is, for the event
 	if b.Access.GrantID == "" || !slices.Contains(scopes, scopeOpenID) {
-		return nil, noOpenID()
+		return nil, p.tokenRefused(ctx, u, noOpenID())
 	}
 	state, err := p.DB.AccessState(ctx, b.Access)
 	if err != nil {
 		return nil, err
 	}
+	u.redeem = &state.Redeemed
 	if state.Verdict != storage.IsActive {
-		return nil, badToken()
+		return nil, p.tokenRefused(ctx, u, badToken().because(string(state.Verdict)))
 	}
 	scopes = stillAllowed(scopes, state.Scopes)
 	if !slices.Contains(scopes, scopeOpenID) {
-		return nil, noOpenID()
+		return nil, p.tokenRefused(ctx, u, noOpenID())
 	}
 	return claimsOf(&state.User, scopes), nil
 }
@@ -68,7 +71,7 @@ func badToken() *fault {
 // bearerOf finds the one access token of a request (RFC 6750 §2).
 func bearerOf(r *http.Request) (string, error) {
 	if r.URL.Query().Has("access_token") {
-		return "", refuse(codeInvalidRequest, "A token does not belong into an address.")
+		return "", refuse(codeInvalidRequest, "A token does not belong into an address.").because("parameters_in_query")
 	}
 	headers := r.Header.Values("Authorization")
 	var fromBody []string
@@ -80,7 +83,7 @@ func bearerOf(r *http.Request) (string, error) {
 		fromBody = valued(form)["access_token"]
 	}
 	if len(headers)+len(fromBody) > 1 {
-		return "", refuse(codeInvalidRequest, "More than one token was sent.")
+		return "", refuse(codeInvalidRequest, "More than one token was sent.").because("repeated_parameter")
 	}
 	if len(fromBody) == 1 {
 		return fromBody[0], nil

@@ -107,6 +107,13 @@ func TestUserinfoWays(t *testing.T) {
 	}
 	got := w.userinfo(t, plain.access)
 	wantFault(t, got, 403, "insufficient_scope")
+	w.sql(t, `UPDATE users SET status = 'disabled'`)
+	wantFault(t, w.userinfo(t, tk.access), 401, "invalid_token")
+	for reason, want := range map[string]int{"invalid_token": 2, "repeated_parameter": 2, "parameters_in_query": 1, "insufficient_scope": 1, "user_disabled": 1} {
+		if n := w.events(t, latchkey.TokenRefused, reason); n != want {
+			t.Errorf("%d events of reason %s, want %d", n, reason, want)
+		}
+	}
 	if !strings.Contains(got.header.Get("WWW-Authenticate"), `scope="openid"`) {
 		t.Errorf("WWW-Authenticate is %q", got.header.Get("WWW-Authenticate"))
 	}
