@@ -11,7 +11,7 @@ MISSPELL    = github.com/golangci/misspell/cmd/misspell@v0.7.0
 
 FUZZTIME ?= 1m
 
-.PHONY: help run build test faults check format bench gallery mutations fuzz
+.PHONY: help run build test faults check format bench gallery picture mutations fuzz
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -56,6 +56,10 @@ bench: ## Run the benchmarks
 gallery: ## Draw every page with sample data into gallery/
 	@.ci/install chromium
 	LATCHKEY_GALLERY=$(CURDIR)/gallery go test -count=1 -timeout 10m -run TestPagesInABrowser ./templates
+
+picture: ## Take the README's picture of the sign-in page from the real one
+	@.ci/install postgres chromium node
+	LATCHKEY_PICTURE=$(CURDIR)/docs/images/sign-in.png go test -count=1 -run TestPictureOfTheSignInPage ./server
 
 mutations: ## Take out one check at a time and demand that the tests notice
 	@.ci/install postgres

@@ -8,7 +8,7 @@ import (
 	"net/http"
 )
 
-//go:embed demo.html static/look.css static/icons.svg
+//go:embed demo.html static/look.css static/icons.svg static/icon.svg
 var demoFiles embed.FS
 
 // Demo is the pages of the sample application. It is another application than

@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"latchkey/server/servertest/chrome"
 	"latchkey/templates"
 )
 
@@ -154,6 +155,7 @@ func TestPagesInABrowser(t *testing.T) {
 				}
 				t.Errorf("the browser complains: %s", line)
 			}
+			chrome.On(t, ctx).Axe()
 			if gallery != "" {
 				draw(ctx, t, filepath.Join(gallery, s.name))
 			}

@@ -71,11 +71,31 @@ func startChromium() (context.Context, error) {
 // when the test ends; when the test failed, there is a picture of it.
 func Open(t testing.TB) *Page {
 	t.Helper()
+	return open(t)
+}
+
+// OpenVia is Open in a browser that finds every host at one server, localhost
+// included: so a page shows the address that it has in life.
+func OpenVia(t testing.TB, serverURL string) *Page {
+	t.Helper()
+	return open(t, func(p *target.CreateBrowserContextParams) {
+		p.ProxyServer, p.ProxyBypassList = serverURL, "<-loopback>"
+	})
+}
+
+func open(t testing.TB, change ...chromedp.CreateBrowserContextOption) *Page {
+	t.Helper()
 	browser, err := chromium()
 	if err != nil {
 		t.Fatalf("start Chromium (make test installs it): %v", err)
 	}
-	return newPage(t, browser, chromedp.WithNewBrowserContext())
+	return newPage(t, browser, chromedp.WithNewBrowserContext(change...))
+}
+
+// On is a page for a tab that the test opened by itself, in a browser of its
+// own. What that tab complains about is the test's business.
+func On(t testing.TB, tab context.Context) *Page {
+	return &Page{t: t, ctx: tab, Patience: patience, width: wide}
 }
 
 // Tab opens another tab of the same browser: cookies are shared, authenticators

@@ -9,6 +9,21 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+// Draw is a picture of what can be seen in a window of that size, the same at
+// every time of day: the text cursor, which blinks, is left out.
+func (p *Page) Draw(width, height int64) []byte {
+	p.t.Helper()
+	p.do("make room", chromedp.EmulateViewport(width, height))
+	Eval[any](p, `document.activeElement.style.caretColor = "transparent"`)
+	ctx, cancel := context.WithTimeout(p.ctx, p.Patience)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		p.t.Fatalf("draw the page: %v", err)
+	}
+	return png
+}
+
 // picture draws the whole page into a fresh folder and returns the file, or why
 // there is none.
 func (p *Page) picture() string {

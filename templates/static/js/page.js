@@ -81,7 +81,7 @@ function markField(name, text) {
   const line = document.createElement('p')
   line.className = 'error'
   line.id = `${name}-error`
-  line.textContent = text
+  line.append(document.querySelector('template[data-failure="internal"]').content.querySelector('svg').cloneNode(true), text)
   field.insertBefore(line, input)
   input.setAttribute('aria-invalid', 'true')
   const hint = field.querySelector('.hint')
