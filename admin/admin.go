@@ -29,6 +29,7 @@ type Options struct {
 	DB        *storage.DB          // required
 	Issuer    string               // required: where links lead
 	Templates *templates.Templates // needed by the pages; nil = only the functions work
+	NoInvites bool                 // refuses to make invitations
 }
 
 // Service does what administrators ask for. It is safe for concurrent use.
@@ -38,6 +39,8 @@ type Service struct {
 	issuer string
 	pages  *templates.Templates
 	now    func() time.Time // for words on pages only
+
+	noInvites bool
 }
 
 // New checks the options.
@@ -45,7 +48,7 @@ func New(o Options) (*Service, error) {
 	if o.DB == nil || o.Issuer == "" {
 		return nil, errors.New("admin: a database and an issuer are required")
 	}
-	return &Service{db: o.DB, keys: keys.New(keys.Options{DB: o.DB}), issuer: o.Issuer, pages: o.Templates, now: time.Now}, nil
+	return &Service{db: o.DB, keys: keys.New(keys.Options{DB: o.DB}), issuer: o.Issuer, pages: o.Templates, now: time.Now, noInvites: o.NoInvites}, nil
 }
 
 // show renders a page whole before it is sent.

@@ -41,8 +41,11 @@ type Handout struct {
 
 // Invite makes a link that works once and lets one person make an account.
 // Problems: validation_failed with fields email, username, display_name, group,
-// role and ttl; username_taken and email_taken.
+// role and ttl; username_taken and email_taken; sign_up_off.
 func (s *Service) Invite(ctx context.Context, in Invitation) (*Handout, error) {
+	if s.noInvites {
+		return nil, latchkey.SignUpOff()
+	}
 	l := &latchkey.Link{Purpose: latchkey.LinkInvite, CreatedBy: latchkey.ActorFrom(ctx).UserID}
 	ttl, wrong := in.clean(&l.Invite)
 	var token string

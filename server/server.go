@@ -106,7 +106,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the provider: %w", err)
 	}
-	s.operators, err = admin.New(admin.Options{DB: o.DB, Issuer: o.Issuer.String(), Templates: pages})
+	s.operators, err = admin.New(admin.Options{DB: o.DB, Issuer: o.Issuer.String(), Templates: pages, NoInvites: o.NoInvites})
 	if err != nil {
 		return nil, fmt.Errorf("make the administration: %w", err)
 	}

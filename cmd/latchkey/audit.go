@@ -59,7 +59,7 @@ type since struct {
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *since) UnmarshalText(text []byte) error {
-	var d days
+	var d lifetime
 	if err := d.UnmarshalText(text); err == nil && d > 0 {
 		s.within = time.Duration(d)
 		return nil

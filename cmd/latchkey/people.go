@@ -15,7 +15,22 @@ import (
 // withAdmin runs f with what operators do.
 func (c *commands) withAdmin(ctx context.Context, f func(context.Context, *admin.Service) error) error {
 	return c.withDatabase(ctx, func(ctx context.Context, db *storage.DB) error {
-		s, err := admin.New(admin.Options{DB: db, Issuer: c.Issuer})
+		s, err := admin.New(admin.Options{DB: db, Issuer: c.Issuer, NoInvites: c.SignUp == "off"})
+		if err != nil {
+			return err
+		}
+		return f(ctx, s)
+	})
+}
+
+// withLinks is withAdmin for what prints a link: with another issuer than that of
+// serve it would lead nowhere, and its passkey could not be made.
+func (c *commands) withLinks(ctx context.Context, f func(context.Context, *admin.Service) error) error {
+	return c.withDatabase(ctx, func(ctx context.Context, db *storage.DB) error {
+		if err := c.checkFrozenRPID(ctx, db); err != nil {
+			return err
+		}
+		s, err := admin.New(admin.Options{DB: db, Issuer: c.Issuer, NoInvites: c.SignUp == "off"})
 		if err != nil {
 			return err
 		}
@@ -119,26 +134,4 @@ func at(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format("2006-01-02 15:04Z")
-}
-
-// days is a length of time as people type it: 7d, or as Go spells it: 90m.
-type days time.Duration
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (d *days) UnmarshalText(text []byte) error {
-	typed := string(text)
-	if number, found := strings.CutSuffix(typed, "d"); found {
-		n, err := time.ParseDuration(number + "h")
-		*d = days(24 * n)
-		if err != nil || n > 100_000*time.Hour || n < -100_000*time.Hour {
-			return fmt.Errorf("%q is no length of time (example: 7d)", typed)
-		}
-		return nil
-	}
-	n, err := time.ParseDuration(typed)
-	if err != nil {
-		return fmt.Errorf("%q is no length of time (example: 7d, 90m)", typed)
-	}
-	*d = days(n)
-	return nil
 }

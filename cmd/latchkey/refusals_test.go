@@ -142,3 +142,32 @@ func TestStopDuringTheStart(t *testing.T) {
 		t.Errorf("the next command: exit %d: %s", code, stderr)
 	}
 }
+
+// TestLinksOfAnotherIssuer: a command that prints a link wants the settings of
+// serve; the link would lead nowhere else.
+func TestLinksOfAnotherIssuer(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for _, arguments := range [][]string{{"user", "invite"}, {"user", "recover", "alice"}} {
+		arguments = append(append(arguments, h.arguments...), "--issuer", "https://id.example.com", "--json")
+		code, stdout, _ := command(t, arguments...)
+		if code != exitRefused || !strings.Contains(stdout, `"rp_id_frozen"`) {
+			t.Errorf("%v: exit %d, want %d: %s", arguments[:2], code, exitRefused, stdout)
+		}
+	}
+	if n := storagetest.Value[int](t, h.url, "SELECT count(*)::int FROM one_time_links WHERE purpose <> 'setup'"); n != 0 {
+		t.Errorf("%d links were made", n)
+	}
+	// What prints none does not care.
+	if code, _, stderr := command(t, append(append([]string{"user", "list"}, h.arguments...), "--issuer", "https://id.example.com")...); code != exitDone {
+		t.Errorf("user list: exit %d: %s", code, stderr)
+	}
+}
+
+// TestNoInvitationsWhileSignUpIsOff: by command as by page.
+func TestNoInvitationsWhileSignUpIsOff(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.refused(exitRefused, "sign_up_off", "user", "invite", "--sign-up", "off")
+	h.says("user", "recover", "alice", "--sign-up", "off") // nobody new
+}

@@ -100,12 +100,12 @@ type userInviteCmd struct {
 	DisplayName string   `help:"Name to propose." placeholder:"NAME"`
 	Group       []string `help:"Group to put the person into; may be repeated." sep:"none" placeholder:"NAME"`
 	Role        string   `help:"user or admin." default:"user" enum:"user,admin"`
-	TTL         days     `name:"ttl" help:"How long the link works, 1d to 30d." default:"7d" placeholder:"TIME"`
+	TTL         lifetime `name:"ttl" help:"How long the link works, 1d to 30d." default:"7d" placeholder:"TIME"`
 }
 
 // Run makes an invitation.
 func (cmd *userInviteCmd) Run(ctx context.Context, c *commands) error {
-	return c.withAdmin(ctx, func(ctx context.Context, s *admin.Service) error {
+	return c.withLinks(ctx, func(ctx context.Context, s *admin.Service) error {
 		made, err := s.Invite(ctx, admin.Invitation{
 			Email: cmd.Email, Username: cmd.Username, DisplayName: cmd.DisplayName, Groups: cmd.Group,
 			Role: latchkey.Role(cmd.Role), TTL: orTiny(cmd.TTL),
@@ -120,7 +120,7 @@ func (cmd *userInviteCmd) Run(ctx context.Context, c *commands) error {
 
 // orTiny makes a typed zero a time that is refused: only what was not typed is
 // the default.
-func orTiny(d days) time.Duration { return max(time.Duration(d), 1) }
+func orTiny(d lifetime) time.Duration { return max(time.Duration(d), 1) }
 
 type userInvitationsCmd struct{}
 
@@ -198,12 +198,16 @@ func (c *commands) changeUser(ctx context.Context, w who, change func(*admin.Ser
 
 type userRecoverCmd struct {
 	who
-	TTL days `name:"ttl" help:"How long the link works, 15m to 24h." default:"1h" placeholder:"TIME"`
+	TTL lifetime `name:"ttl" help:"How long the link works, 15m to 24h." default:"1h" placeholder:"TIME"`
 }
 
 // Run makes a recovery link.
 func (cmd *userRecoverCmd) Run(ctx context.Context, c *commands) error {
-	return c.withUser(ctx, cmd.who, func(ctx context.Context, s *admin.Service, u *latchkey.User) error {
+	return c.withLinks(ctx, func(ctx context.Context, s *admin.Service) error {
+		u, err := s.FindUser(ctx, cmd.User)
+		if err != nil {
+			return err
+		}
 		made, err := s.Recover(ctx, u.ID, orTiny(cmd.TTL))
 		if err != nil {
 			return err
