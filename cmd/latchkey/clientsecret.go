@@ -17,8 +17,8 @@ type clientSecretCmd struct {
 
 type clientSecretAddCmd struct {
 	application
-	SecretFile string `help:"File with a secret of your own, of 128 random bits at least. Without it, one is made." placeholder:"FILE"`
-	TTL        *days  `name:"ttl" help:"When it ends by itself, such as 90d. Without it, never." placeholder:"TIME"`
+	SecretFile string    `help:"File with a secret of your own, of 128 random bits at least. Without it, one is made." placeholder:"FILE"`
+	TTL        *lifetime `name:"ttl" help:"When it ends by itself, such as 90d. Without it, never." placeholder:"TIME"`
 }
 
 // Run adds a secret.
