@@ -71,14 +71,19 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the pages: %w", err)
 	}
+	ring := keys.New(keys.Options{DB: o.DB})
 	e, err := newEdge(edgeOptions{
 		Issuer:         o.Issuer,
 		TrustedProxies: o.TrustedProxies,
 		Log:            o.Log,
 		RateLimits:     !o.NoRateLimits,
-		Checks:         []Check{{Name: "database", Run: o.DB.Ping}},
-		Probe:          o.DB.CheckProbe,
-		ErrorPage:      errorPageOf(pages),
+		Checks: []Check{
+			{Name: "database", Run: o.DB.Ping},
+			{Name: "schema", Run: o.DB.CheckSchema},
+			{Name: "keys", Run: func(context.Context) error { return ring.Ready() }},
+		},
+		Probe:     o.DB.CheckProbe,
+		ErrorPage: errorPageOf(pages),
 	})
 	if err != nil {
 		return nil, err
@@ -91,7 +96,7 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("make the ceremonies: %w", err)
 	}
 	s := &Server{
-		edge: e, version: o.Version, db: o.DB, keys: keys.New(keys.Options{DB: o.DB}), sessions: sessions, pages: pages, passkeys: passkeys,
+		edge: e, version: o.Version, db: o.DB, keys: ring, sessions: sessions, pages: pages, passkeys: passkeys,
 	}
 	s.audit, err = audit.New(audit.Options{DB: o.DB, Issuer: o.Issuer.String()})
 	if err != nil {

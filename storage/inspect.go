@@ -75,3 +75,16 @@ func (qs *queries) CountPasskeys(ctx context.Context) (int, error) {
 	in, err := qs.Inspect(ctx)
 	return in.Passkeys, err
 }
+
+// CheckSchema tells whether the tables are there, by the one that every node
+// reads all the time.
+func (db *DB) CheckSchema(ctx context.Context) error {
+	err := db.do(ctx, func(q querier) error {
+		_, err := one(ctx, q, `SELECT 1 FROM cache_version LIMIT 1`, nil, pgx.RowTo[int])
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("look at the schema: %w", err)
+	}
+	return nil
+}

@@ -19,9 +19,9 @@ import (
 const (
 	clockWarn  = 2 * time.Second
 	clockFail  = time.Minute
-	keyAge     = 365 * day        // of a signing key
-	auditDelay = time.Minute      // of the sequencer
-	engineWait = 10 * time.Second // for the database to answer
+	keyAge     = signing.Age + 7*day // of a signing key without a successor
+	auditDelay = time.Minute         // of the sequencer
+	engineWait = 10 * time.Second    // for the database to answer
 )
 
 // inside looks at what this machine holds: files, database, keys.
@@ -109,7 +109,7 @@ func (x *examination) database(ctx context.Context, url string) {
 // clock compares this machine with the database, by whose time everything is
 // judged.
 func (x *examination) clock(ahead time.Duration) {
-	message := fmt.Sprintf("This machine and the database differ by %v.", ahead.Abs().Round(10*time.Millisecond))
+	message := fmt.Sprintf("This machine and the database differ by %v.", ahead.Abs().Round(100*time.Millisecond))
 	next := "Let both follow the same time servers (NTP)."
 	switch {
 	case ahead.Abs() > clockFail:
@@ -213,16 +213,21 @@ func (x *examination) signingKeys(ctx context.Context, db *storage.DB) {
 	}
 	for _, alg := range signing.Algorithms() {
 		var active *latchkey.SigningKey
+		successor := false
 		for i := range published {
-			if published[i].Alg == alg && published[i].State == latchkey.StateActive {
-				active = &published[i]
+			switch k := &published[i]; {
+			case k.Alg != alg:
+			case k.State == latchkey.StateActive:
+				active = k
+			case k.State == latchkey.StateAnnounced:
+				successor = true
 			}
 		}
 		switch {
 		case active == nil:
 			x.fail(check, "No "+alg+" key signs.", "Start `latchkey serve`, which makes missing keys, or run `latchkey keys rotate --alg "+alg+" --now`.")
 			return
-		case time.Since(active.ActivateAt) > keyAge:
+		case !successor && time.Since(active.ActivateAt) > keyAge:
 			x.warn(check, fmt.Sprintf("The %s key %s has signed since %s.", alg, active.KID, active.ActivateAt.Format(time.DateOnly)), "Run `latchkey keys rotate --alg "+alg+"`.")
 			return
 		}

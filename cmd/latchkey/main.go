@@ -17,6 +17,7 @@ var (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // whoever asks twice is not kept waiting
 	c := &commands{stdout: os.Stdout, stderr: os.Stderr}
 	if os.Geteuid() == 0 {
 		c.drop = becomeSystemUser

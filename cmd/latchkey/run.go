@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -56,6 +55,7 @@ type commands struct {
 	log            *slog.Logger
 	drop           func(dataDir string) error // gives up root; nil = stay who we are
 	foreignKeys    *seal.Keys                 // read before that; nil when there are none
+	operator       latchkey.Actor             // who typed the command
 }
 
 // errFault ends a command with exit code 1 that has printed what it found.
@@ -71,6 +71,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 
 func execute(ctx context.Context, c *commands, arguments []string) int {
 	stdout, stderr := c.stdout, c.stderr
+	c.operator = whoTypes()
 	code := exitDone
 	done := false
 	parser, err := kong.New(c,
@@ -81,13 +82,13 @@ func execute(ctx context.Context, c *commands, arguments []string) int {
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(status int) { code, done = status, true }),
-		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 	)
 	if err != nil {
 		fmt.Fprintln(stderr, "latchkey:", err)
 		return exitFailed
 	}
-	parsed, err := parser.Parse(arguments)
+	parsed, err := parser.Parse(customary(arguments))
 	if done { // --help
 		return code
 	}
@@ -96,27 +97,13 @@ func execute(ctx context.Context, c *commands, arguments []string) int {
 	}
 	if err != nil {
 		c.JSON = c.JSON || slices.Contains(arguments, "--json") // it may stand behind what is wrong
+		if text := menu(err); text != "" && !c.JSON {
+			fmt.Fprintln(stderr, text)
+			return exitUsage
+		}
 		return c.report(usageError{withExample(parser.Model, err)})
 	}
 	return c.report(parsed.Run(c))
-}
-
-// complaint is how the library begins when a flag's value cannot be read.
-var complaint = regexp.MustCompile(`^--([a-z0-9-]+)(: | must be )`)
-
-// withExample gives the library's complaint about a setting the example that
-// ours have. Settings with a default are all that it judges.
-func withExample(app *kong.Application, err error) error {
-	found := complaint.FindStringSubmatch(err.Error())
-	if found == nil || strings.Contains(err.Error(), "(example: ") {
-		return err
-	}
-	for _, flag := range app.Flags {
-		if flag.Name == found[1] && flag.Default != "" {
-			return fmt.Errorf("%w (example: --%s %s)", err, flag.Name, flag.Default)
-		}
-	}
-	return err
 }
 
 // newLogger logs to standard error, as text on a terminal.

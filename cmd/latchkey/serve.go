@@ -115,7 +115,7 @@ func (c *commands) announce(ctx context.Context, db *storage.DB) error {
 		return err
 	}
 	if !done {
-		link, err := c.setupLink(latchkey.WithActor(ctx, operator()), db)
+		link, err := c.setupLink(latchkey.WithActor(ctx, c.operator), db)
 		switch {
 		case latchkey.CodeOf(err) == "setup_done": // on another node, just now
 		case err != nil:

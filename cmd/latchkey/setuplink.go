@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"os/user"
 	"time"
 
 	"latchkey"
@@ -62,18 +59,6 @@ func (c *commands) withDatabase(ctx context.Context, f func(context.Context, *st
 			return err
 		}
 		defer db.Close()
-		return f(latchkey.WithActor(ctx, operator()), db)
+		return f(latchkey.WithActor(ctx, c.operator), db)
 	})
-}
-
-// operator is who sits at the command line.
-func operator() latchkey.Actor {
-	name := "uid " + fmt.Sprint(os.Getuid())
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	if host, err := os.Hostname(); err == nil {
-		name += "@" + host
-	}
-	return latchkey.Actor{Kind: latchkey.ActorOperator, Name: name}
 }
