@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -17,26 +18,25 @@ import (
 // comes for.
 func (s *Service) Home(c *gin.Context) error { return redirect(c, "/admin/clients") }
 
-// Clients serves GET /admin/clients: the list, searched by ?q= and paged by
+// What the list of applications says after a change.
+var clientsSay = map[string]string{"deleted": "The application was deleted, with all it had."}
+
+// ClientsPage serves GET /admin/clients: the list, searched by ?q= and paged by
 // ?cursor=.
-func (s *Service) Clients(c *gin.Context) error {
+func (s *Service) ClientsPage(c *gin.Context) error {
 	query := c.Query("q")
-	found, err := s.db.Clients(c.Request.Context(), storage.ClientQuery{Text: query, Cursor: c.Query("cursor")})
+	found, err := s.ListClients(c.Request.Context(), storage.ClientQuery{Text: query, Cursor: c.Query("cursor")})
 	if err != nil {
 		return err
 	}
-	page := templates.AdminClients{Base: s.base(c), Query: query, Count: countOf(found)}
+	page := templates.AdminClients{Base: s.said(c, clientsSay), Query: query, Count: countOf(found)}
 	for i := range found.Items {
 		page.Items = append(page.Items, clientItem(&found.Items[i], s.now()))
 	}
 	if found.Next != "" {
-		next := url.Values{"cursor": {found.Next}}
-		if query != "" {
-			next.Set("q", query)
-		}
-		page.Next = "/admin/clients?" + next.Encode()
+		page.Next = listAddress("/admin/clients", query, found.Next)
 	}
-	return s.show(c, 200, page)
+	return s.show(c, http.StatusOK, page)
 }
 
 // countOf is "14 applications", or "8 of 14" of a search.

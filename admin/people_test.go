@@ -63,6 +63,8 @@ func (c *console) changes() string {
 		(SELECT jsonb_agg(to_jsonb(u) ORDER BY id) FROM users u), (SELECT jsonb_agg(to_jsonb(g) ORDER BY id) FROM groups g),
 		(SELECT jsonb_agg(to_jsonb(m) ORDER BY user_id, group_id) FROM memberships m),
 		(SELECT jsonb_agg(to_jsonb(l) ORDER BY id) FROM one_time_links l),
+		(SELECT jsonb_agg(to_jsonb(c) ORDER BY id) FROM clients c), (SELECT jsonb_agg(to_jsonb(x) - 'last_used_at' ORDER BY id) FROM client_secrets x),
+		(SELECT jsonb_agg(to_jsonb(x) ORDER BY client_id, group_id) FROM client_groups x),
 		(SELECT jsonb_agg(to_jsonb(s) - 'last_activity' - 'idle_expires_at' ORDER BY id) FROM sessions s))`)
 }
 

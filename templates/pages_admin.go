@@ -34,9 +34,17 @@ type ClientItem struct {
 	Created When
 }
 
+// Option is one choice of a list that shows words for its values.
+type Option struct {
+	Value  string
+	Text   string
+	Chosen bool
+}
+
 // ClientForm is the fields of an application as they were typed. Field names:
 // name, type, redirect_uris and post_logout_redirect_uris (one a line), who
-// (everyone, groups), group (repeated), first_party (yes), scope, version.
+// (everyone, groups), group (repeated), first_party (yes), scope, once, version,
+// and those of ClientMore.
 type ClientForm struct {
 	Name                   string
 	Type                   string // web, spa, native, machine
@@ -46,8 +54,27 @@ type ClientForm struct {
 	Groups                 []Choice
 	FirstParty             bool
 	Scope                  string            // separated by spaces
+	Once                   string            // of a new one: makes a form that is sent twice count once
 	Version                string            // of what was read; comes back with the form
+	More                   *ClientMore       // nil on the page for a new one
 	Errors                 map[string]string // field name to what is wrong
+}
+
+// ClientMore is the settings that most applications leave alone. Field names
+// are those of RFC 7591 metadata and our extensions; more=yes says that the form
+// has them.
+type ClientMore struct {
+	Open            bool // something in it needs another look
+	AuthMethods     []Option
+	Profiles        []Option
+	IDTokenAlgs     []Option
+	AccessTokenTTL  string // seconds; "" = the server's
+	IDTokenTTL      string
+	RefreshTokenTTL string
+	Origins         string // one a line
+	Introspects     bool
+	RefreshAlways   bool // refresh tokens without offline_access
+	Notes           string
 }
 
 // AdminClientNew is GET /admin/clients/new, and POST /admin/clients when a
@@ -57,35 +84,48 @@ type AdminClientNew struct {
 	Form ClientForm
 }
 
+// ClientSettings are what somebody types into the application.
+type ClientSettings struct {
+	ID        string
+	Secret    bool // it has one
+	Machine   bool // nobody signs in
+	Scope     string
+	Redirects []string
+	SignedOut []string // addresses after sign-out
+}
+
 // AdminClientDone shows a client secret, once, as the answer to the POST that
 // made it: with a new application, or added to one.
 type AdminClientDone struct {
 	Base
-	ID     string
-	Name   string
-	Added  bool   // the secret was added to an existing application
-	Secret string // "" = a public client has none
-	Ends   When   // of the secret; zero = it does not end
-	Scope  string
-	Facts  []Fact // what was chosen
+	ID       string
+	Name     string
+	Added    bool   // the secret was added to an existing application
+	Secret   string // "" = a public client has none
+	Ends     When   // of the secret; zero = it does not end
+	Settings ClientSettings
+	Facts    []Fact // what was chosen
 }
 
 // AdminClient is GET /admin/clients/{id}.
 type AdminClient struct {
 	Base
-	ID      string
-	Lead    string // "grafana.meridian.example · Server web app"
-	Enabled bool
-	Public  bool // has no secrets
-	Secrets []SecretItem
-	Facts   []Fact
-	Form    ClientForm
+	ID       string
+	Name     string
+	Lead     string // "grafana.meridian.example · Server web app"
+	Enabled  bool
+	Public   bool // has no secrets
+	Secrets  []SecretItem
+	Newest   string // id of the newest secret: makes a form that is sent twice count once
+	Facts    []Fact
+	Form     ClientForm
+	Settings ClientSettings
 }
 
 // SecretItem is one live secret of an application.
 type SecretItem struct {
 	ID       string
-	Prefix   string
+	Prefix   string // the first letters; "" = somebody brought it
 	Made     When
 	LastUsed When
 	Ends     When // zero = it does not end

@@ -11,10 +11,20 @@ func adminSamples() []sample {
 	form := templates.ClientForm{
 		Name: "Grafana", Type: "web", RedirectURIs: "https://grafana.meridian.example/login/generic_oauth", PostLogoutRedirectURIs: "https://grafana.meridian.example/",
 		Groups: groups, FirstParty: true, Scope: "openid profile email groups offline_access", Version: "3",
+		More: &templates.ClientMore{
+			AuthMethods: []templates.Option{{Value: "client_secret_basic", Text: "Secret in a header", Chosen: true}, {Value: "client_secret_post", Text: "Secret in the body"}},
+			Profiles:    []templates.Option{{Value: "oidc", Text: "OpenID Connect", Chosen: true}, {Value: "oauth21", Text: "OAuth 2.1: every request needs PKCE"}},
+			IDTokenAlgs: []templates.Option{{Value: "RS256", Text: "RS256", Chosen: true}, {Value: "ES256", Text: "ES256"}},
+		},
 	}
+	settings := templates.ClientSettings{ID: "grafana-7k2m", Secret: true, Scope: form.Scope, Redirects: []string{form.RedirectURIs}, SignedOut: []string{form.PostLogoutRedirectURIs}}
+	machine := templates.ClientSettings{ID: "nightly-7k2m", Secret: true, Machine: true}
 	wrong := form
 	wrong.Name, wrong.RedirectURIs, wrong.Groups = "", "http://grafana.meridian.example/login", nil
-	wrong.Errors = map[string]string{"name": "Enter a name", "redirect_uris": "http is allowed for localhost only; use https", "group": "Choose at least one group, or open it to everyone"}
+	more := *form.More
+	more.Open, more.AccessTokenTTL, more.Origins = true, "5", "https://grafana.meridian.example/"
+	wrong.More = &more
+	wrong.Errors = map[string]string{"access_token_ttl": "This is 30 to 86400 seconds.", "allowed_cors_origins": "https://grafana.meridian.example/: write the origin as browsers send it: https://grafana.meridian.example", "name": "Enter a name", "redirect_uris": "http is allowed for localhost only; use https", "group": "Choose at least one group, or open it to everyone"}
 	facts := []templates.Fact{{Name: "Client ID", Value: "grafana-7k2m", Code: true}, {Name: "Issuer", Value: "https://id.meridian.example", Code: true}, {Name: "Type", Value: "Server web app"}, {Name: "Connected", Value: "4 March 2026"}}
 	secrets := []templates.SecretItem{
 		{ID: "k1", Prefix: "lks_9Qx", Made: ago(359 * day), LastUsed: ago(4 * time.Minute), Ends: templates.At(now.Add(6*day), now), EndsSoon: true},
@@ -28,18 +38,22 @@ func adminSamples() []sample {
 		{ID: "crm", Name: "Old CRM", Host: "crm.meridian.example", Type: "Server web app", Who: "sales", Created: ago(500 * day)},
 		{ID: "long", Name: longName, Host: longHost, Type: "Mobile or desktop app", Who: longName, Enabled: true, Created: ago(day)},
 	}
-	detail := templates.AdminClient{Base: saying(person(true), "Settings saved."), ID: "grafana-7k2m", Lead: "grafana.meridian.example · Server web app", Enabled: true, Secrets: secrets, Facts: facts, Form: form}
+	detail := templates.AdminClient{Base: saying(person(true), "Settings saved."), ID: "grafana-7k2m", Name: "Grafana", Lead: "grafana.meridian.example · Server web app", Enabled: true, Secrets: secrets, Facts: facts, Form: form, Settings: settings}
 	public := detail
 	public.Public, public.Secrets, public.Enabled, public.Base = true, nil, false, person(true)
 	stale := detail
 	stale.Base, stale.Form, stale.Secrets = failing(person(true), "conflict"), wrong, nil
-	done := templates.AdminClientDone{Base: person(true), ID: "grafana-7k2m", Name: "Grafana", Secret: "lks_9QxT4vN2mKc7RzBw8HfYpL3sJd6UaEgX", Scope: "openid profile email groups", Facts: []templates.Fact{
+	done := templates.AdminClientDone{Base: person(true), ID: "grafana-7k2m", Name: "Grafana", Secret: "lks_9QxT4vN2mKc7RzBw8HfYpL3sJd6UaEgX", Settings: settings, Facts: []templates.Fact{
 		{Name: "Sign-in", Value: "Code flow"}, {Name: "Consent", Value: "Not asked, it is your own application"}, {Name: "Who may sign in", Value: "engineering"},
 	}}
 	added := done
 	added.Added, added.Facts, added.Ends = true, nil, templates.At(now.Add(365*day), now)
 	open := done
-	open.Secret = ""
+	open.Secret, open.Settings.Secret = "", false
+	nightly := done
+	nightly.Name, nightly.Settings, nightly.Facts = "Nightly backup", machine, []templates.Fact{{Name: "Sign-in", Value: "Nobody: client credentials"}}
+	job := detail
+	job.Base, job.Name, job.Lead, job.Settings, job.Secrets = person(true), "Nightly backup", "Machine", machine, nil
 	return append(peopleSamples(groups), []sample{
 		{"admin-clients", templates.AdminClients{Base: person(true), Items: clients, Count: "6 of 14", Next: "?cursor=abc"}, ""},
 		{"admin-clients-empty", templates.AdminClients{Base: person(true)}, ""},
@@ -49,7 +63,9 @@ func adminSamples() []sample {
 		{"admin-client-done", done, ""},
 		{"admin-client-done-added", added, ""},
 		{"admin-client-done-public", open, ""},
+		{"admin-client-done-machine", nightly, ""},
 		{"admin-client-detail", detail, ""},
+		{"admin-client-detail-machine", job, ""},
 		{"admin-client-detail-public", public, ""},
 		{"admin-client-detail-error", stale, ""},
 		{"admin-groups", templates.AdminGroups{Base: person(true), Items: []templates.GroupItem{{ID: "g1", Name: "engineering", Members: "12 people", Created: ago(264 * day)}, {ID: "g2", Name: longName, Members: "1 person", Created: ago(day)}}, Typed: "sales team", Error: "There is a group of that name", Next: "?cursor=abc"}, ""},
