@@ -193,7 +193,7 @@ func (p *Provider) proveSignOut(ctx context.Context, so *signOut, form url.Value
 
 // askSignOut shows the page that asks.
 func (p *Provider) askSignOut(c *gin.Context, s *latchkey.Session, so *signOut) error {
-	page := templates.Logout{Base: templates.Base{Person: personOf(s)}, Action: "/logout"}
+	page := templates.Logout{Base: templates.Base{Person: templates.PersonOf(s)}, Action: "/logout"}
 	if so.client != nil {
 		page.App = so.client.Name
 	}

@@ -30,21 +30,13 @@ func (p *Provider) showHandOver(c *gin.Context, cl *latchkey.Client, target stri
 
 func (p *Provider) showConsent(c *gin.Context, rq *request, s *latchkey.Session, in *latchkey.Interaction) error {
 	page := templates.Consent{
-		Base: templates.Base{Person: personOf(s)},
+		Base: templates.Base{Person: templates.PersonOf(s)},
 		App:  rq.client.Name, Host: hostOf(rq.redirect), Action: pathConsent,
 		Hidden: []templates.Hidden{{Name: "request", Value: in.ID}, {Name: "token", Value: p.DB.ConsentToken(in.ID, s.ID)}},
 		Switch: pathLogin + "?request=" + url.QueryEscape(in.ID) + "&switch=1",
 	}
 	page.Read, page.Act, page.Stay = latchkey.ScopeWords(rq.scopes)
 	return p.show(c, http.StatusOK, page)
-}
-
-func personOf(s *latchkey.Session) *templates.Person {
-	name := s.DisplayName
-	if name == "" {
-		name = s.Username
-	}
-	return &templates.Person{Name: name, Detail: s.Username, Admin: s.Role == latchkey.RoleAdmin}
 }
 
 // hostOf is where the answer goes, as people recognise it.
