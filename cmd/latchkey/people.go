@@ -14,13 +14,7 @@ import (
 
 // withAdmin runs f with what operators do.
 func (c *commands) withAdmin(ctx context.Context, f func(context.Context, *admin.Service) error) error {
-	return c.withDatabase(ctx, func(ctx context.Context, db *storage.DB) error {
-		s, err := admin.New(admin.Options{DB: db, Issuer: c.Issuer, NoInvites: c.SignUp == "off"})
-		if err != nil {
-			return err
-		}
-		return f(ctx, s)
-	})
+	return c.withDatabase(ctx, func(ctx context.Context, db *storage.DB) error { return c.asAdmin(ctx, db, f) })
 }
 
 // withLinks is withAdmin for what prints a link: with another issuer than that of
@@ -30,12 +24,16 @@ func (c *commands) withLinks(ctx context.Context, f func(context.Context, *admin
 		if err := c.checkFrozenRPID(ctx, db); err != nil {
 			return err
 		}
-		s, err := admin.New(admin.Options{DB: db, Issuer: c.Issuer, NoInvites: c.SignUp == "off"})
-		if err != nil {
-			return err
-		}
-		return f(ctx, s)
+		return c.asAdmin(ctx, db, f)
 	})
+}
+
+func (c *commands) asAdmin(ctx context.Context, db *storage.DB, f func(context.Context, *admin.Service) error) error {
+	s, err := admin.New(admin.Options{DB: db, Issuer: c.Issuer, NoInvites: c.SignUp == "off"})
+	if err != nil {
+		return err
+	}
+	return f(ctx, s)
 }
 
 // paging are the flags of a list. Without them all of it is printed.
