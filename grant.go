@@ -48,12 +48,9 @@ func (g *Grant) Offline() bool {
 
 // Consent is what a person allowed an application to do.
 type Consent struct {
-	UserID     string
-	ClientID   string
-	ClientName string // joined for lists
-	Scopes     []string
-	GrantedAt  time.Time
-	ExpiresAt  time.Time // zero = until withdrawn
+	UserID   string
+	ClientID string
+	Scopes   []string
 }
 
 // AppUse is an application as one person stands to it.
