@@ -193,7 +193,8 @@ func texts(s []string) []string {
 func (tx *Tx) setClientGroups(ctx context.Context, clientID string, names []string) error {
 	b := &pgx.Batch{}
 	b.Queue(`DELETE FROM client_groups WHERE client_id = @client`, args{"client": clientID})
-	b.Queue(`INSERT INTO client_groups (client_id, group_id) SELECT @client, id FROM groups WHERE name = ANY(@names)`,
+	// The lock waits for a deletion on its way, and then finds no such group.
+	b.Queue(`INSERT INTO client_groups (client_id, group_id) SELECT @client, id FROM groups WHERE name = ANY(@names) FOR KEY SHARE`,
 		args{"client": clientID, "names": texts(names)})
 	results := tx.tx.SendBatch(ctx, b)
 	_, err := results.Exec()
