@@ -126,13 +126,12 @@ func registerDemo(ctx context.Context, db *storage.DB, base string) error {
 		known, err := tx.FindClient(ctx, demoClientID)
 		switch {
 		case errors.Is(err, latchkey.ErrNotFound):
-			return tx.CreateClient(ctx, &latchkey.Client{
-				ID: demoClientID, Name: "Sample application", Type: "native", Profile: latchkey.ProfileOAuth21, Enabled: true,
+			made := &latchkey.Client{
+				ID: demoClientID, Name: "Sample application", Type: latchkey.TypeNative, Enabled: true,
 				RedirectURIs: redirect, PostLogoutRedirectURIs: postLogout,
-				GrantTypes:    []string{latchkey.GrantAuthorizationCode, latchkey.GrantRefreshToken},
-				ResponseTypes: []string{"code"}, Scopes: []string{"openid", "profile", "email", "groups", "offline_access"},
-				AuthMethod: latchkey.AuthNone, IDTokenAlg: latchkey.RS256, AccessTokenAlg: latchkey.ES256, AccessTokenFormat: "jwt",
-			}, "")
+			}
+			made.FillDefaults()
+			return tx.CreateClient(ctx, made, "")
 		case err != nil:
 			return err
 		case !known.Enabled:
@@ -144,7 +143,10 @@ func registerDemo(ctx context.Context, db *storage.DB, base string) error {
 		case slices.Equal(known.RedirectURIs, redirect) && slices.Equal(known.PostLogoutRedirectURIs, postLogout):
 			return nil
 		}
-		return tx.SetRedirectURIs(ctx, demoClientID, redirect, postLogout)
+		next := *known
+		next.RedirectURIs, next.PostLogoutRedirectURIs = redirect, postLogout
+		_, err = tx.UpdateClient(ctx, &next)
+		return err
 	})
 }
 
