@@ -86,7 +86,8 @@ func (s *Service) RenamePasskey(ctx context.Context, in *RenameIn) (*PasskeyOut,
 	}
 	// Whose it is comes first: what is wrong with the name of somebody else's
 	// passkey is nobody's business.
-	if _, err := s.db.FindPasskey(ctx, owner.UserID, in.ID); err != nil {
+	found, err := s.db.FindPasskey(ctx, owner.UserID, in.ID)
+	if err != nil {
 		return nil, err
 	}
 	name, ok := storage.CleanName(in.Body.DeviceName, storage.MaxDeviceName)
@@ -96,11 +97,8 @@ func (s *Service) RenamePasskey(ctx context.Context, in *RenameIn) (*PasskeyOut,
 	if err := s.db.RenamePasskey(ctx, owner.UserID, in.ID, name); err != nil {
 		return nil, err
 	}
-	renamed, err := s.db.FindPasskey(ctx, owner.UserID, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	return &PasskeyOut{Body: passkeyOf(renamed, owner)}, nil
+	found.DeviceName = name
+	return &PasskeyOut{Body: passkeyOf(found, owner)}, nil
 }
 
 const wrongName = "Enter a name of 1 to 64 characters."
