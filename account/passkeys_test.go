@@ -303,20 +303,25 @@ func wantKept(t *testing.T, b *passkeytest.Browser, username, why string) {
 	}
 }
 
-// TestParallelRemovalsLeaveOne: two browsers remove one another's passkeys.
+// TestParallelRemovalsLeaveOne: two browsers remove one another's passkeys. The
+// rows are held until both are on their way, so that without the owner's lock
+// both would have counted two.
 func TestParallelRemovalsLeaveOne(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	alice := w.admin(t)
-	phone := w.add(t, alice)
-	ids := []string{current(t, alice).ID, current(t, phone).ID}
+	laptop := w.enroll(t, "bob")
+	phone := w.add(t, laptop)
+	ids := []string{current(t, phone).ID, current(t, laptop).ID}
+	release := w.hold(t, "SELECT id FROM credentials FOR UPDATE")
 	answers := make([]*passkeytest.Answer, 2)
 	var both sync.WaitGroup
-	for i, b := range []*passkeytest.Browser{phone, alice} {
+	for i, b := range []*passkeytest.Browser{laptop, phone} {
 		both.Go(func() { answers[i] = b.Form("/account/passkeys/"+ids[i]+"/remove", nil) })
 	}
+	w.waiting(t, 2)
+	release()
 	both.Wait()
-	if n := w.Text(t, "SELECT count(*) FROM credentials"); n != "1" {
+	if n := w.Text(t, "SELECT count(*) FROM credentials WHERE user_id = '"+w.user(t, "bob")+"'"); n != "1" {
 		t.Errorf("%s passkeys are left, want 1 (answers %d, %d)", n, answers[0].Status, answers[1].Status)
 	}
 	if n := len(w.events(t, "passkey.deleted")); n != 1 {

@@ -1,12 +1,16 @@
 package account_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/net/html"
 
 	"latchkey"
@@ -68,6 +72,39 @@ func (w *world) add(t testing.TB, b *passkeytest.Browser) *passkeytest.Browser {
 func (w *world) stale(t testing.TB) {
 	t.Helper()
 	w.Exec(t, "UPDATE sessions SET auth_time = auth_time - interval '11 minutes'")
+}
+
+// hold keeps the rows of a locking query until release.
+func (w *world) hold(t testing.TB, query string) (release func()) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), w.DatabaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) }) // the database goes next
+	for _, statement := range []string{"BEGIN", query} {
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() {
+		if _, err := conn.Exec(t.Context(), "ROLLBACK"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// waiting returns when so many others wait for locks in this database.
+func (w *world) waiting(t testing.TB, want int) {
+	t.Helper()
+	for range 300 { // less than the two seconds after which they give up
+		n := w.Text(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+		if n == strconv.Itoa(want) {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Error("nobody waits for the lock")
 }
 
 func person(username string) passkeytest.Fields {

@@ -1,0 +1,35 @@
+package latchkey_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"latchkey"
+)
+
+// TestScopesInWords: every scope that was granted is said, also one that is
+// not ours, in the same order however it was asked for.
+func TestScopesInWords(t *testing.T) {
+	t.Parallel()
+	granted := []string{"offline_access", "edit_notes", "groups", "email", "profile", "openid"}
+	read, act, stay := latchkey.ScopeWords(granted)
+	got := append(append(read, act...), stay...)
+	want := []string{
+		"That it is you, by a number that means nothing elsewhere", "Your name and username", "Your e-mail address", "The groups you are in",
+		"Use “edit notes” for you", "Also when you are away, until you take this back",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("asked for (-want +got):\n%s", diff)
+	}
+	want = []string{
+		"Know that it is you, by a number that means nothing elsewhere", "Read your name and username", "Read your e-mail address",
+		"Read the groups you are in", "Use “edit notes” for you", "All this also when you are away, until you remove it",
+	}
+	if diff := cmp.Diff(want, latchkey.ScopeSentences(granted)); diff != "" {
+		t.Errorf("can (-want +got):\n%s", diff)
+	}
+	if got := latchkey.ScopeSentences(nil); len(got) != 0 {
+		t.Errorf("without scopes it can %q", got)
+	}
+}
