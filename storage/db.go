@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/maypok86/otter/v2"
@@ -98,7 +99,10 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	config.MaxConnLifetime = orDefault(o.MaxLifetime, 30*time.Minute)
 	config.MaxConnLifetimeJitter = config.MaxConnLifetime / 10
 	config.ConnConfig.ConnectTimeout = orDefault(o.ConnectTimeout, 30*time.Second)
-	config.ConnConfig.Tracer = o.Tracer
+	config.ConnConfig.Tracer = deadline{}
+	if o.Tracer != nil {
+		config.ConnConfig.Tracer = multitracer.New(o.Tracer, deadline{})
+	}
 	for name, value := range sessionSettings {
 		if _, set := config.ConnConfig.RuntimeParams[name]; !set {
 			config.ConnConfig.RuntimeParams[name] = value
@@ -214,7 +218,7 @@ func classify(err error) error {
 		}
 		return err
 	}
-	if connect := (*pgconn.ConnectError)(nil); errors.As(err, &connect) || pgconn.SafeToRetry(err) || isNetwork(err) {
+	if connect := (*pgconn.ConnectError)(nil); errors.As(err, &connect) || pgconn.SafeToRetry(err) || isNetwork(err) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%w: %w", latchkey.ErrUnavailable, err)
 	}
 	return err

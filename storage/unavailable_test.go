@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -63,5 +64,46 @@ func TestIdleTransactionIsUnavailable(t *testing.T) {
 	}
 	if n := storagetest.Value[int64](t, url, `SELECT count(*) FROM audit_pending`); n != 0 {
 		t.Errorf("%d events were kept", n)
+	}
+}
+
+// TestADatabaseThatSaysNothing: a statement that gets no answer ends, whatever
+// way it is sent, although nobody else gave it a time.
+func TestADatabaseThatSaysNothing(t *testing.T) {
+	t.Parallel()
+	url := storagetest.URL(t) + " statement_timeout=0" // it would answer in a minute
+	storagetest.SQL(t, url, `CREATE FUNCTION hang() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN new; END $$`)
+	for _, table := range []string{"audit_pending", "challenges"} {
+		storagetest.SQL(t, url, `CREATE TRIGGER hang BEFORE INSERT ON `+table+` EXECUTE FUNCTION hang()`)
+	}
+	for name, ask := range map[string]func(context.Context, *storage.DB) error{
+		"a statement": func(ctx context.Context, db *storage.DB) error {
+			return db.Record(ctx, latchkey.Event{Kind: latchkey.AdminDenied})
+		},
+		"a transaction": func(ctx context.Context, db *storage.DB) error {
+			return db.InTx(ctx, func(tx *storage.Tx) error {
+				return tx.Record(ctx, latchkey.Event{Kind: latchkey.AdminDenied})
+			})
+		},
+		"a batch": func(ctx context.Context, db *storage.DB) error {
+			_, _, err := db.PutChallenge(ctx, storage.Challenge{Type: "authentication", Purpose: "login", Binding: "mine"}, time.Minute)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := storagetest.Connect(t, url)
+			began := time.Now()
+			err := ask(t.Context(), db)
+			if !errors.Is(err, latchkey.ErrUnavailable) {
+				t.Errorf("got %v, want unavailable", err)
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			if err := db.Ping(t.Context()); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
 	}
 }
