@@ -10,12 +10,6 @@ import (
 	"latchkey"
 )
 
-// Which links endLinks ends.
-const (
-	linksFor = `user_id = @user::uuid AND purpose = 'recover'`
-	linksBy  = `created_by = @user::uuid AND purpose IN ('invite', 'recover')`
-)
-
 // maxInvitations is how many open invitations a list shows at most.
 const maxInvitations = 500
 
@@ -87,40 +81,4 @@ func (tx *Tx) NewRecoveryLink(ctx context.Context, userID string, ttl time.Durat
 	l := &latchkey.Link{Purpose: latchkey.LinkRecover, UserID: u.ID, CreatedBy: by}
 	rawToken, err := tx.CreateLink(ctx, l, ttl)
 	return l, rawToken, err
-}
-
-// endLinks ends the open links of a person that which names.
-func (tx *Tx) endLinks(ctx context.Context, which, userID, reason string) error {
-	_, err := tx.revokeLinks(ctx, which, args{"user": userID}, reason)
-	return err
-}
-
-// revokeLinks ends open links before they were used, records link.revoked for
-// each, and returns how many there were.
-func (tx *Tx) revokeLinks(ctx context.Context, which string, a args, reason string) (int, error) {
-	type ended struct {
-		ID      string
-		Purpose string
-		UserID  *string
-	}
-	var links []ended
-	err := tx.do(ctx, func(q querier) (err error) {
-		links, err = list(ctx, q, `
-			UPDATE one_time_links SET used_at = now()
-			WHERE `+which+` AND used_at IS NULL AND expires_at > now()
-			RETURNING id, purpose, user_id`, a, pgx.RowToStructByPos[ended])
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("end links: %w", err)
-	}
-	for _, l := range links {
-		err := tx.Record(ctx, latchkey.Event{
-			Kind: latchkey.LinkRevoked, Subject: textOf(l.UserID), Object: l.ID, Reason: reason, Detail: map[string]any{"purpose": l.Purpose},
-		})
-		if err != nil {
-			return 0, err
-		}
-	}
-	return len(links), nil
 }

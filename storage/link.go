@@ -207,33 +207,56 @@ func SetupDone() error {
 	return latchkey.Refuse(latchkey.ErrConflict, "setup_done", "This latchkey is set up already. Sign in instead.")
 }
 
-// EndSetupLinks ends every set-up link there is, after one succeeded.
+// EndSetupLinks ends every set-up link that still works, after one succeeded.
 func (tx *Tx) EndSetupLinks(ctx context.Context) error {
-	err := tx.do(ctx, func(q querier) error {
-		_, err := exec(ctx, q, `UPDATE one_time_links SET used_at = now() WHERE purpose = 'setup' AND used_at IS NULL`, nil)
-		return err
-	})
-	return wrapFind(err, "end the set-up links")
+	_, err := tx.revokeLinks(ctx, linksForSetup, nil, "set_up")
+	return err
 }
 
-// EndRecoveryLinks ends all recovery links of a person who got in, and records
-// each.
+// EndRecoveryLinks ends all recovery links of a person who got in.
 func (tx *Tx) EndRecoveryLinks(ctx context.Context, userID string) error {
-	var ids []string
+	return tx.endLinks(ctx, linksFor, userID, string(Recovered))
+}
+
+// Which links revokeLinks ends.
+const (
+	linksForSetup = `purpose = 'setup'`
+	linksFor      = `user_id = @user::uuid AND purpose = 'recover'`
+	linksBy       = `created_by = @user::uuid AND purpose IN ('invite', 'recover')`
+)
+
+// endLinks ends the open links of a person that which names.
+func (tx *Tx) endLinks(ctx context.Context, which, userID, reason string) error {
+	_, err := tx.revokeLinks(ctx, which, args{"user": userID}, reason)
+	return err
+}
+
+// revokeLinks ends open links before they were used, records link.revoked for
+// each, and returns how many there were.
+func (tx *Tx) revokeLinks(ctx context.Context, which string, a args, reason string) (int, error) {
+	type ended struct {
+		ID      string
+		Purpose string
+		UserID  *string
+	}
+	var links []ended
 	err := tx.do(ctx, func(q querier) (err error) {
-		ids, err = list(ctx, q, `
+		links, err = list(ctx, q, `
 			UPDATE one_time_links SET used_at = now()
-			WHERE user_id = @user AND purpose = 'recover' AND used_at IS NULL AND expires_at > now()
-			RETURNING id`, args{"user": userID}, pgx.RowTo[string])
+			WHERE `+which+` AND used_at IS NULL AND expires_at > now()
+			RETURNING id, purpose, user_id`, a, pgx.RowToStructByPos[ended])
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("end recovery links: %w", err)
+		return 0, fmt.Errorf("end links: %w", err)
 	}
-	for _, id := range ids {
-		if err := tx.Record(ctx, latchkey.Event{Kind: latchkey.LinkUsed, Subject: userID, Object: id}); err != nil {
-			return err
+	for _, l := range links {
+		err := tx.Record(ctx, latchkey.Event{
+			Kind: latchkey.LinkRevoked, Subject: textOf(l.UserID), Object: l.ID, Reason: reason, Detail: map[string]any{"purpose": l.Purpose},
+		})
+		if err != nil {
+			return 0, err
 		}
 	}
-	return nil
+	return len(links), nil
 }
