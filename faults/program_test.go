@@ -10,6 +10,7 @@ package faults_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -227,6 +228,28 @@ func (p *program) end(t *testing.T) {
 	}
 }
 
+// run runs another command on the installation and reads what it prints into v.
+func (p *program) run(t *testing.T, v any, command ...string) {
+	t.Helper()
+	place := []string{"--json", "--data-dir", p.dir, "--issuer", p.issuer}
+	if p.database != "" {
+		place = append(place, "--database-url", p.database)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*startLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, p.arguments[0], append(command, place...)...)
+	var words strings.Builder
+	cmd.Stderr = &words
+	out, err := cmd.Output()
+	if err != nil {
+		t.Errorf("latchkey %s: %v: %s %s", strings.Join(command, " "), err, out, words.String())
+		return
+	}
+	if err := json.Unmarshal(out, v); err != nil {
+		t.Errorf("latchkey %s printed %q: %v", strings.Join(command, " "), out, err)
+	}
+}
+
 // words is the end of the log, without the lines of requests that were answered.
 func (p *program) words(t *testing.T) string {
 	text, err := os.ReadFile(p.log.Name())
@@ -239,17 +262,16 @@ func (p *program) words(t *testing.T) string {
 	return strings.Join(lines[max(0, len(lines)-40):], "\n")
 }
 
-// postmaster is the process id of the private database.
-func (p *program) postmaster(t *testing.T) int {
-	t.Helper()
+// postmaster is the process id of the private database; 0 while none is known.
+func (p *program) postmaster() int {
 	text, err := os.ReadFile(filepath.Join(p.dir, "postgres", "postmaster.pid"))
 	if err != nil {
-		t.Fatal(err)
+		return 0
 	}
 	first, _, _ := strings.Cut(string(text), "\n")
 	pid, err := strconv.Atoi(first)
 	if err != nil {
-		t.Fatal(err)
+		return 0 // it is being written
 	}
 	return pid
 }

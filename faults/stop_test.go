@@ -44,6 +44,9 @@ func TestStopUnderWay(t *testing.T) {
 	if len(machine.robots) != 20 {
 		t.Fatalf("%d tokens were given out, want 20", len(machine.robots))
 	}
+	if n := ask(t, d.server.URL(), `SELECT count(*) FROM audit_pending`, pgx.RowTo[int64])[0]; n != 0 {
+		t.Errorf("%d events still wait for the sequencer", n)
+	}
 	w.people = append(w.people, machine)
 	w.counts()
 	w.start(t)
