@@ -33,8 +33,9 @@ type Options struct {
 
 // Log is the audit log of one installation.
 type Log struct {
-	db     *storage.DB
-	origin string
+	db       *storage.DB
+	origin   string
+	patience time.Duration // of CatchUp
 }
 
 // New checks the options.
@@ -46,7 +47,7 @@ func New(o Options) (*Log, error) {
 	if err != nil || issuer.Host == "" {
 		return nil, fmt.Errorf("audit: issuer %q is no address", o.Issuer)
 	}
-	return &Log{db: o.DB, origin: issuer.Host + originPath}, nil
+	return &Log{db: o.DB, origin: issuer.Host + originPath, patience: patience}, nil
 }
 
 // Origin names this log in its checkpoints, such as "id.example.com/audit".

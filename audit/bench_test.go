@@ -2,9 +2,7 @@ package audit_test
 
 import (
 	"testing"
-	"time"
 
-	"latchkey"
 	"latchkey/audit"
 	"latchkey/storage/storagetest"
 )
@@ -30,10 +28,9 @@ func BenchmarkSequence(b *testing.B) {
 		b.StopTimer()
 		w.recordMany(b, n)
 		b.StartTimer()
-		began := time.Now()
 		w.sequence(b)
-		b.ReportMetric(n/time.Since(began).Seconds(), "leaves/s")
 	}
+	b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "leaves/s")
 }
 
 // recordMany writes n events as the product does, personal part and all.
@@ -56,8 +53,8 @@ func BenchmarkVerify(b *testing.B) {
 		if err != nil || !v.OK {
 			b.Fatal(err, v)
 		}
-		b.ReportMetric(float64(v.Size)*float64(b.N)/b.Elapsed().Seconds(), "leaves/s")
 	}
+	b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "leaves/s")
 }
 
 // BenchmarkProve measures one proof of inclusion, checkpoint and all.
@@ -72,5 +69,3 @@ func BenchmarkProve(b *testing.B) {
 		}
 	}
 }
-
-var _ = latchkey.Success

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -154,23 +155,29 @@ func (l *Log) recheckTiles(ctx context.Context, g *storage.Growth) error {
 	return nil
 }
 
-// catchUpWithin bounds how long somebody waits for the log to be complete.
-const catchUpWithin = 30 * time.Second
+// patience is how long somebody waits for a log that gets no more complete.
+const patience = 30 * time.Second
 
-// CatchUp waits until everything that was committed before is in the tree. It
-// sequences itself whenever no other does. Alarms about stragglers are handed to
-// report; a halted sequencer is its error.
+// CatchUp waits until everything that was committed before is in the tree, as
+// long as less and less of it is left. It sequences itself whenever no other
+// does. Alarms about stragglers are handed to report; a halted sequencer is its
+// error.
 func (l *Log) CatchUp(ctx context.Context, report func(error)) error {
-	ctx, cancel := context.WithTimeout(ctx, catchUpWithin)
-	defer cancel()
 	asked, err := l.db.DatabaseTime(ctx)
 	if err != nil {
 		return err
 	}
+	fewest, moved := int64(math.MaxInt64), time.Now()
 	for {
 		pending, err := l.db.PendingSince(ctx, asked)
-		if err != nil || !pending {
+		if err != nil || pending == 0 {
 			return err
+		}
+		if pending < fewest {
+			fewest, moved = pending, time.Now()
+		}
+		if time.Since(moved) > l.patience {
+			return fmt.Errorf("%w: %d events wait for the audit log's sequencer, none was taken for %v", latchkey.ErrUnavailable, pending, l.patience)
 		}
 		step, err := l.Sequence(ctx, true)
 		if err != nil {
@@ -184,7 +191,7 @@ func (l *Log) CatchUp(ctx context.Context, report func(error)) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w: events wait for the audit log's sequencer since %v", latchkey.ErrUnavailable, catchUpWithin)
+			return ctx.Err()
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

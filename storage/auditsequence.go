@@ -41,15 +41,15 @@ func (qs *queries) AuditState(ctx context.Context) (s AuditState, err error) {
 	return s, nil
 }
 
-// PendingSince tells whether an event still waits that was there at a time of
-// the database, given by DatabaseTime, wherever it stands.
-func (qs *queries) PendingSince(ctx context.Context, at time.Time) (pending bool, err error) {
+// PendingSince counts the events that still wait although they were there at a
+// time of the database, given by DatabaseTime, wherever they stand.
+func (qs *queries) PendingSince(ctx context.Context, at time.Time) (pending int64, err error) {
 	err = qs.do(ctx, func(q querier) error {
-		pending, err = one(ctx, q, `SELECT EXISTS (SELECT FROM audit_pending WHERE created_at <= @at)`, args{"at": at}, pgx.RowTo[bool])
+		pending, err = one(ctx, q, `SELECT count(*) FROM audit_pending WHERE created_at <= @at`, args{"at": at}, pgx.RowTo[int64])
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("look for pending events: %w", err)
+		return 0, fmt.Errorf("look for pending events: %w", err)
 	}
 	return pending, nil
 }
