@@ -133,7 +133,6 @@ func TestFaultsFailTheTest(t *testing.T) {
 		"scrolls sideways":         {strings.Replace(good, "<button", "<pre>"+strings.Repeat("wide", 100)+"</pre><button", 1), "scrolls sideways: "},
 		"an inline script":         {good + `<script>1</script>`, "content security policy: script-src"},
 		"an exception":             {good + `<script src="/throw.js"></script>`, "out of cheese"},
-		"another page":             {strings.ReplaceAll(good, `data-page="good"`, `data-page="bad"`), "waited for the page good"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -141,10 +140,37 @@ func TestFaultsFailTheTest(t *testing.T) {
 			judge(t, func(v testing.TB) {
 				p := chrome.Open(v)
 				p.Goto(address)
-				p.Patience = time.Second
 				p.Want("good")
 			}).wants(t, fault.words)
 		})
+	}
+}
+
+func TestAnotherPageFailsTheTest(t *testing.T) {
+	t.Parallel()
+	address := site(t, strings.ReplaceAll(good, `data-page="good"`, `data-page="bad"`))
+	judge(t, func(v testing.TB) {
+		p := chrome.Open(v)
+		p.Goto(address)
+		p.Patience = time.Second
+		p.Want("good")
+	}).wants(t, "waited for the page good")
+}
+
+// TestAFocusHasToBeSeen: where Tab leads, and where a page puts the focus.
+func TestAFocusHasToBeSeen(t *testing.T) {
+	t.Parallel()
+	address := site(t, good) // the ring of the browser itself is too thin
+	for words, look := range map[string]func(p *chrome.Page){
+		"nobody sees that #b has the focus": func(p *chrome.Page) { p.TabTo("#b"); p.WantFocus("#b") },
+		"Tab never reaches #c":              func(p *chrome.Page) { p.TabTo("#c") },
+		"waited for the focus on #b":        func(p *chrome.Page) { p.Patience = time.Second; p.WantFocus("#b") },
+	} {
+		judge(t, func(v testing.TB) {
+			p := chrome.Open(v)
+			p.Goto(address)
+			look(p)
+		}).wants(t, words)
 	}
 }
 

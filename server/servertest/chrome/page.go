@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -77,30 +78,15 @@ func (p *Page) Fill(selector, text string) {
 // Press types keys into whatever has the focus: kb.Tab, kb.Enter.
 func (p *Page) Press(keys string) {
 	p.t.Helper()
-	p.do("press a key", chromedp.KeyEvent(keys))
+	p.do("press a key", chromedp.KeyEvent(keys, asTyped))
 }
 
-// TabTo presses Tab until an element has the focus, and demands that the focus
-// can be seen there.
-func (p *Page) TabTo(selector string) {
-	p.t.Helper()
-	focused := fmt.Sprintf(`(() => {
-		const at = document.activeElement
-		if (!at.matches(%s)) return ""
-		const ring = getComputedStyle(at)
-		return at.matches(":focus-visible") && parseFloat(ring.outlineWidth) >= 2 && ring.outlineStyle !== "none" ? "seen" : "unseen"
-	})()`, quote(selector))
-	for range 40 {
-		p.Press(kb.Tab)
-		switch Eval[string](p, focused) {
-		case "seen":
-			return
-		case "unseen":
-			p.t.Errorf("nobody sees that %s has the focus", selector)
-			return
-		}
+// asTyped makes keys arrive as those of a keyboard do: when going down moves the
+// focus, as Enter on a link that opens a dialog, the character is not typed there.
+func asTyped(key *input.DispatchKeyEventParams) {
+	if key.Type == kb.KeyDown {
+		key.Type = input.DispatchKeyEventTypeRawKeyDown
 	}
-	p.t.Fatalf("Tab never reaches %s\nat %s", selector, p.describe())
 }
 
 // Want waits for the page with this data-page, and demands that it is fit for
