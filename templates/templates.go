@@ -148,7 +148,8 @@ func (t *Templates) funcs() template.FuncMap {
 	}
 }
 
-// failure completes an alert with the words of the catalogue.
+// failure completes an alert with the words of the catalogue. After an action
+// the focus goes to what became of it.
 func (t *Templates) failure(a *Alert) notice {
 	n := t.words.failure(a.Code, a.Text != "")
 	if a.Title != "" {
@@ -158,6 +159,7 @@ func (t *Templates) failure(a *Alert) notice {
 		n.Parts = []part{{Text: a.Text}}
 	}
 	n.Detail = a.Detail
+	n.Focus = true
 	return n
 }
 

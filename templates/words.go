@@ -26,6 +26,7 @@ type notice struct {
 	Parts  []part
 	Link   *way
 	Detail string // for support, below "Details"
+	Focus  bool   // it takes the focus when the page opens: something was just refused
 }
 
 // part is a piece of a text: words, or the name of a value that only the
