@@ -47,7 +47,7 @@ func TestTheListOfApps(t *testing.T) {
 	notes.signIn(t, alice, "openid email offline_access")
 	page := alice.Get("/account/apps")
 	wantPage(t, page, 200, "account-apps")
-	wantText(t, page, "Notes Stays signed in notes.example Allowed now Used now", "Know that it is you",
+	wantText(t, page, "Notes Stays signed in notes.example Allowed just now Used just now", "Know that it is you",
 		"Read your e-mail address All this also when you are away", "Provided by latchkey", "Wiki wiki.example.com")
 	noText(t, page, "Read your name", "Other", "Machine", "Off", "Gated")
 	got := apps(t, alice)

@@ -21,8 +21,9 @@ func TestTheListOfPasskeys(t *testing.T) {
 	phone := w.add(t, alice)
 	page := alice.Get("/account/passkeys")
 	wantPage(t, page, 200, "account-passkeys")
-	wantText(t, page, "Used now", "Passkey, synced", "Last used now", "Not used yet", "8 of 8 codes left")
-	noText(t, page, "Only one passkey")
+	wantText(t, page, "Used now", "Passkey, synced", "Last used just now", "8 of 8 codes left")
+	noText(t, page, "Only one passkey", "Not used yet")
+	wantText(t, phone.Get("/account/passkeys"), "Not used yet")
 	if attrOf(t, page, "passkeys", "data-signals") != "" {
 		t.Error("the page sends signals although nothing changed")
 	}

@@ -96,7 +96,7 @@ func TestTheStateOfRecoveryCodes(t *testing.T) {
 	code := w.codes(t, alice)[0]
 	w.Exec(t, "UPDATE recovery_codes SET used_at = now() WHERE id IN (SELECT id FROM recovery_codes LIMIT 6)")
 	page := alice.Get("/account/passkeys")
-	wantText(t, page, "2 of 8 codes left Make new ones soon", "Last used now")
+	wantText(t, page, "2 of 8 codes left Make new ones soon", "Last used just now")
 	w.Exec(t, "DELETE FROM recovery_codes")
 	wantText(t, alice.Get("/account/recovery-codes"), "No recovery codes", "Not made yet")
 	if got := decode[state](t, alice.Get("/api/v1/me/recovery-codes")); got.Total != 0 || got.CreatedAt != nil {

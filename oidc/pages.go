@@ -32,6 +32,7 @@ func (p *Provider) showConsent(c *gin.Context, rq *request, s *latchkey.Session,
 	page := templates.Consent{
 		Base: templates.Base{Person: templates.PersonOf(s)},
 		App:  rq.client.Name, Host: hostOf(rq.redirect), Action: pathConsent,
+		Added:  "Added by your administrator on " + templates.Date(rq.client.CreatedAt) + ".",
 		Hidden: []templates.Hidden{{Name: "request", Value: in.ID}, {Name: "token", Value: p.DB.ConsentToken(in.ID, s.ID)}},
 		Switch: pathLogin + "?request=" + url.QueryEscape(in.ID) + "&switch=1",
 	}

@@ -35,8 +35,8 @@ func (s *Service) Setup(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if done {
-		return latchkey.ErrNotFound
+	if done { // somebody opened the printed link once more
+		return latchkey.Refuse(latchkey.ErrNotFound, "setup_done", "The set-up link works once. Sign in with your passkey, or ask an administrator for an invitation.")
 	}
 	return s.show(c, templates.Setup{})
 }

@@ -69,7 +69,9 @@ func TestJourneySetUpTwice(t *testing.T) {
 	p.Goto(j.URL + "/setup")
 	p.Expect("404")
 	p.Want("error")
-	p.WantAlert("not_found")
+	p.WantAlert("setup_done")
+	p.Click("main a[href='/login']")
+	p.Want("login")
 }
 
 // TestJourneySetUpSaysWhatIsWrong with a field, beside the field.
@@ -79,6 +81,9 @@ func TestJourneySetUpSaysWhatIsWrong(t *testing.T) {
 	p.Device()
 	p.Goto(j.URL + "/setup#token=" + j.SetupToken(t))
 	p.Want("setup")
+	p.Click("#create-passkey")
+	p.WantAlert("validation_failed")
+	p.WantText("[data-field=username] .error", "")
 	p.Fill("#display_name", "Ines")
 	p.Fill("#username", "i n e s")
 	p.Click("#create-passkey")

@@ -48,7 +48,8 @@ func exhibition(t *testing.T) *httptest.Server {
 		w.WriteHeader(http.StatusGone)
 		fmt.Fprint(w, `{"status":410,"code":"token_expired","request_id":"7f3a-91c2"}`)
 	})
-	for _, s := range samples() {
+	hangDemo(t, mux)
+	for _, s := range append(samples(), failureSamples()...) {
 		mux.HandleFunc("GET /"+s.name, func(w http.ResponseWriter, _ *http.Request) {
 			csp := pageCSP
 			if _, ok := s.page.(templates.FormPost); ok {
@@ -129,7 +130,7 @@ func TestPagesInABrowser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, s := range samples() {
+	for _, s := range exhibits(gallery != "") {
 		t.Run(s.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(tab, 30*time.Second)
 			defer cancel()
@@ -142,6 +143,11 @@ func TestPagesInABrowser(t *testing.T) {
 				t.Fatal(err)
 			}
 			settle(ctx, t)
+			if s.act != "" {
+				if err := chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](s.act)); err != nil {
+					t.Fatal(err)
+				}
+			}
 			faults, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](checkScript))
 			if err != nil {
 				t.Fatal(err)
@@ -173,7 +179,7 @@ func settle(ctx context.Context, t *testing.T) {
 }
 
 // expected are the complaints about what the exhibition leaves out: an API.
-func expected(s sample, line string) bool {
+func expected(s exhibit, line string) bool {
 	if strings.Contains(line, "/api/v1/") {
 		return true
 	}

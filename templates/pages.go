@@ -158,7 +158,7 @@ type Error struct {
 	Support    string // request number; "" = none
 	AdminTitle string // such as "For the administrator of Wiki"
 	AdminText  string // the cause, for administrators; "" = none
-	Back       string // local path or checked address of the application; "" = no link
+	Back       string // local path or checked address of the application; "" = where the catalogue leads, else the start
 	BackLabel  string // "" = "Back to the start"
 }
 

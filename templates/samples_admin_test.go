@@ -53,12 +53,18 @@ func adminSamples() []sample {
 	nightly := done
 	nightly.Name, nightly.Settings, nightly.Facts = "Nightly backup", machine, []templates.Fact{{Name: "Sign-in", Value: "Nobody: client credentials"}}
 	job := detail
-	job.Base, job.Name, job.Lead, job.Settings, job.Secrets = person(true), "Nightly backup", "Machine", machine, nil
+	job.Base, job.ID, job.Name, job.Lead, job.Settings, job.Secrets = person(true), "nightly-7k2m", "Nightly backup", "Machine", machine, nil
+	job.Facts = []templates.Fact{{Name: "Client ID", Value: "nightly-7k2m", Code: true}, {Name: "Issuer", Value: "https://id.meridian.example", Code: true}, {Name: "Proves itself by", Value: "The secret, in a header (client_secret_basic)"}, {Name: "Connected", Value: "4 March 2026"}}
+	open2 := *form.More
+	open2.Open = true
+	job.Form = templates.ClientForm{Name: "Nightly backup", Type: "machine", Version: "1", More: &open2}
+	alone := templates.ClientForm{Type: "web"}
 	return append(peopleSamples(groups), []sample{
 		{"admin-clients", templates.AdminClients{Base: person(true), Items: clients, Count: "6 of 14", Next: "?cursor=abc"}, ""},
 		{"admin-clients-empty", templates.AdminClients{Base: person(true)}, ""},
 		{"admin-clients-none", templates.AdminClients{Base: person(true), Query: "grifana", Count: "0 of 14"}, ""},
 		{"admin-client-new", templates.AdminClientNew{Base: person(true), Form: templates.ClientForm{Groups: groups}}, ""},
+		{"admin-client-new-alone", templates.AdminClientNew{Base: person(true), Form: alone}, ""},
 		{"admin-client-new-error", templates.AdminClientNew{Base: failing(person(true), "validation_failed"), Form: wrong}, ""},
 		{"admin-client-done", done, ""},
 		{"admin-client-done-added", added, ""},
@@ -112,6 +118,7 @@ func peopleSamples(groups []templates.Choice) []sample {
 		{"admin-user-detail-refused", refused, ""},
 		{"admin-user-detail-self", self, ""},
 		{"admin-confirm", templates.AdminConfirm{Base: person(true), Nav: "users", Title: "Turn off “Tomás Rey”?", Text: "This person is signed out everywhere now, and cannot sign in until somebody turns them on again.", Action: "/admin/users/u2/disable", Button: "Turn off", Keep: "Leave on", Back: "/admin/users/u2", BackLabel: "Tomás Rey"}, ""},
+		{"admin-confirm-forbidden", templates.AdminConfirm{Base: person(true), Nav: "users", Title: "Turn off “Ines Halvorsen”?", Text: "This person is signed out everywhere now.", Refused: "Nobody else who can sign in is an administrator. Make somebody else one first.", Back: "/admin/users/u1", BackLabel: "Ines Halvorsen"}, ""},
 		{"admin-confirm-refused", templates.AdminConfirm{Base: failing(person(true), "group_in_use"), Nav: "groups", Title: "Delete the group “" + longName + "”?", Text: "Applications no longer learn of it.", Refused: "Applications are open to this group: Grafana (grafana-7k2m). Change who may sign in to them first.", Back: "/admin/groups/g1", BackLabel: longName}, ""},
 	}
 }

@@ -8,7 +8,7 @@ import (
 // When is a moment for people, with the exact time for machines and in the
 // tool tip.
 type When struct {
-	Text  string // "now", "4 minutes ago", "in 5 hours", "20 May 2026"
+	Text  string // "just now", "4 minutes ago", "in 5 hours", "20 May 2026"
 	ISO   string // RFC 3339, UTC; empty for the zero time
 	Exact string // "20 May 2026, 08:02 UTC"
 }
@@ -36,7 +36,9 @@ func inWords(t, now time.Time) string {
 	switch {
 	case past >= 24*time.Hour || past <= -24*time.Hour:
 		return Date(t)
-	case past > -time.Minute && past < time.Minute:
+	case past >= 0 && past < time.Minute:
+		return "just now"
+	case past < 0 && past > -time.Minute:
 		return "now"
 	case past > 0:
 		return span(past) + " ago"

@@ -13,7 +13,8 @@ func TestAtPutsAMomentIntoWords(t *testing.T) {
 	t.Parallel()
 	for want, moment := range map[string]time.Time{
 		"never":            {},
-		"now":              now.Add(-59 * time.Second),
+		"just now":         now.Add(-59 * time.Second),
+		"now":              now.Add(59 * time.Second),
 		"1 minute ago":     now.Add(-time.Minute),
 		"59 minutes ago":   now.Add(-time.Hour + time.Second),
 		"1 hour ago":       now.Add(-time.Hour),

@@ -22,7 +22,7 @@
   const alert = all('[role=alert]').filter(visible)
   for (const box of alert) if (!box.dataset.code) say('an alert without data-code', box)
   if (document.querySelector('.notice[role=alert]') && !document.title.startsWith('Error: ')) say(`the title does not say Error: ${document.title}`)
-  if (document.querySelector('main').dataset.page !== 'error' && !document.querySelector('main [role=status]')) say('no status line')
+  if (!document.querySelector('main').dataset.page.endsWith('error') && !document.querySelector('main [role=status]')) say('no status line')
 
   const ids = all('[id]').map((e) => e.id)
   for (const id of new Set(ids)) if (ids.filter((other) => other === id).length > 1) say(`the id ${id} stands twice`)

@@ -53,6 +53,8 @@ async function start() {
   }
   document.getElementById('no-token').hidden = true
   reason ??= await look(token)
+  const fresh = document.getElementById('fresh-link')
+  if (fresh) fresh.hidden = !reason || reason.code === 'setup_done'
   if (reason) {
     show(reason, { focus: false })
     return

@@ -57,6 +57,7 @@ function start() {
   if (token) {
     codeForm.hidden = true
     passkeyForm.hidden = false
+    document.querySelector('h1').textContent = note('new-passkey')
   }
   const make = token ? withLink(token) : () => register({ purpose: 'recover' })
   codeForm.addEventListener('submit', once(() => (reason ? show(reason) : withCode())))
