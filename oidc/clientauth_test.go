@@ -10,6 +10,7 @@ import (
 	"latchkey"
 	"latchkey/oidc"
 	"latchkey/storage"
+	"latchkey/storage/storagetest"
 )
 
 // SECURITY case 36: one answer for everything that is wrong.
@@ -149,6 +150,40 @@ func TestSecretRotation(t *testing.T) {
 	time.Sleep(1200 * time.Millisecond)
 	if try(old) != 401 || try(next) != 200 {
 		t.Error("the old secret works past its end, or the new one does not")
+	}
+}
+
+// A revoked secret is refused; the other one of the application works on.
+func TestARevokedSecretEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.app(t, "wiki")
+	revoked, next := a.secret, w.db.NewClientSecret()
+	id := storagetest.Value[string](t, w.url, `SELECT id::text FROM client_secrets`)
+	try := func(secret string) int {
+		a.secret = secret
+		return a.call(t, "/oauth2/introspect", url.Values{"token": {"x"}}).status
+	}
+	if got := try(revoked); got != http.StatusOK {
+		t.Fatalf("it does not work to begin with: %d", got)
+	}
+	err := w.db.InTx(t.Context(), func(tx *storage.Tx) error {
+		if _, err := tx.AddClientSecret(t.Context(), a.ID, next, 0); err != nil {
+			return err
+		}
+		return tx.RevokeClientSecret(t.Context(), a.ID, id)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.db.PollCaches(t.Context()); err != nil { // what each node does every 2 s
+		t.Fatal(err)
+	}
+	if got := try(revoked); got != http.StatusUnauthorized {
+		t.Errorf("the revoked secret answered %d", got)
+	}
+	if got := try(next); got != http.StatusOK {
+		t.Errorf("the other secret answered %d", got)
 	}
 }
 

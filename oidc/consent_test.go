@@ -90,6 +90,17 @@ func TestConsentIsAskedOnceAndAgainForMore(t *testing.T) {
 	other.ask(t, other.get(t, a.request("scope", "openid")))
 }
 
+// What a person allowed one application, another one is asked for.
+func TestConsentOfOneApplicationIsNoneOfAnother(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, other := w.app(t, "wiki", third), w.app(t, "other", third)
+	b := w.browser().signIn(t, w.user(t, "alice"))
+	b.allow(t, b.get(t, a.request()))
+	b.ask(t, b.get(t, other.request()))
+	a.code(t, b)
+}
+
 func TestConsentDenied(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

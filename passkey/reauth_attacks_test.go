@@ -107,6 +107,9 @@ func TestASignInAsSomebodyElseIsAnotherSession(t *testing.T) {
 	if got.User.Username != "mallory" {
 		t.Errorf("signed in as %q, want mallory", got.User.Username)
 	}
+	if n := w.count(t, "SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE u.username <> 'mallory'"); n != 0 {
+		t.Errorf("%d sessions live on whose cookie was overwritten: nobody could end them", n)
+	}
 	options := alice.AuthenticationOptions("reauth", "")
 	wantStatus(t, options, 200)
 	if _, err := old.Get(options.PublicKey); err != passkeytest.ErrNoCredential {
