@@ -1,6 +1,7 @@
 package latchkey_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -160,7 +161,8 @@ func TestOrigins(t *testing.T) {
 // FuzzRedirectURI: whatever is let through begins as a browser expects it, and
 // holds nothing that software reads in two ways.
 func FuzzRedirectURI(f *testing.F) {
-	for _, seed := range []string{"https://app.example.com/cb", "http://127.0.0.1:9/cb", "com.example.app:/cb", "https://a@b/#", "javascript:x", "http:\\\\a"} {
+	for _, seed := range []string{"https://app.example.com/cb", "http://127.0.0.1:9/cb", "com.example.app:/cb", "https://a@b/#", "javascript:x", "http:\\\\a",
+		"https://a.example/%zz", "https://a.example:443?", "https://[::1%25eth0]/", "com.example.app:///cb", "https://a.example/;x=1?a=b&a=b"} {
 		f.Add(seed, true)
 	}
 	f.Fuzz(func(t *testing.T, uri string, native bool) {
@@ -172,6 +174,10 @@ func FuzzRedirectURI(f *testing.F) {
 		scheme, rest, _ := strings.Cut(uri, ":")
 		if !web && !(native && strings.Contains(scheme, ".") && strings.HasPrefix(rest, "/")) {
 			t.Errorf("%q was let through", uri)
+		}
+		u, err := url.Parse(uri)
+		if err != nil || u.String() != uri || latchkey.RedirectURIProblem(u.String(), native) != "" {
+			t.Errorf("%q was let through and is %v in another spelling: %v", uri, u, err)
 		}
 		authority, _, _ := strings.Cut(strings.TrimPrefix(rest, "//"), "/")
 		if strings.ContainsAny(uri, "#*\\ \r\n") || web && strings.Contains(strings.SplitN(authority, "?", 2)[0], "@") {

@@ -27,7 +27,7 @@ const callback = "https://wiki.example.com/callback?keep=1"
 
 // app registers a confidential web application that is first party unless
 // changed.
-func (w *world) app(t *testing.T, id string, change ...func(*latchkey.Client)) *app {
+func (w *world) app(t testing.TB, id string, change ...func(*latchkey.Client)) *app {
 	t.Helper()
 	c := &latchkey.Client{
 		ID: id, Name: "App " + id, Type: "web", Profile: latchkey.ProfileOIDC, Enabled: true, FirstParty: true,
@@ -81,7 +81,7 @@ func changed(q url.Values, pairs ...string) url.Values {
 }
 
 // code signs in through the browser and returns the code.
-func (a *app) code(t *testing.T, b *browser, pairs ...string) string {
+func (a *app) code(t testing.TB, b *browser, pairs ...string) string {
 	t.Helper()
 	got := b.get(t, a.request(pairs...))
 	code := got.location(t).Query().Get("code")
@@ -92,7 +92,7 @@ func (a *app) code(t *testing.T, b *browser, pairs ...string) string {
 }
 
 // call posts to a protocol address with the client's credentials.
-func (a *app) call(t *testing.T, path string, form url.Values) *answer {
+func (a *app) call(t testing.TB, path string, form url.Values) *answer {
 	t.Helper()
 	r := a.w.form(t, path, form)
 	if a.Public() {
@@ -108,14 +108,14 @@ func (a *app) call(t *testing.T, path string, form url.Values) *answer {
 	return a.w.browser().do(t, r)
 }
 
-func (a *app) exchange(t *testing.T, code string, pairs ...string) *answer {
+func (a *app) exchange(t testing.TB, code string, pairs ...string) *answer {
 	t.Helper()
 	return a.call(t, "/oauth2/token", changed(url.Values{
 		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {a.RedirectURIs[0]}, "code_verifier": {verifier},
 	}, pairs...))
 }
 
-func (a *app) refresh(t *testing.T, token string, pairs ...string) *answer {
+func (a *app) refresh(t testing.TB, token string, pairs ...string) *answer {
 	t.Helper()
 	return a.call(t, "/oauth2/token", changed(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}, pairs...))
 }
@@ -123,12 +123,12 @@ func (a *app) refresh(t *testing.T, token string, pairs ...string) *answer {
 // tokens are those of a fresh grant.
 type tokens struct{ access, refresh, id string }
 
-func (a *app) tokens(t *testing.T, b *browser, pairs ...string) tokens {
+func (a *app) tokens(t testing.TB, b *browser, pairs ...string) tokens {
 	t.Helper()
 	return readTokens(t, a.exchange(t, a.code(t, b, pairs...)))
 }
 
-func readTokens(t *testing.T, got *answer) tokens {
+func readTokens(t testing.TB, got *answer) tokens {
 	t.Helper()
 	if got.status != http.StatusOK {
 		t.Fatalf("token endpoint answered %d %s", got.status, got.body)
@@ -138,7 +138,7 @@ func readTokens(t *testing.T, got *answer) tokens {
 	return tokens{text("access_token"), text("refresh_token"), text("id_token")}
 }
 
-func (w *world) userinfo(t *testing.T, token string) *answer {
+func (w *world) userinfo(t testing.TB, token string) *answer {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, w.issuer+"/oauth2/userinfo", nil)
 	if err != nil {
@@ -148,7 +148,7 @@ func (w *world) userinfo(t *testing.T, token string) *answer {
 	return w.browser().do(t, r)
 }
 
-func (a *app) active(t *testing.T, token string) bool {
+func (a *app) active(t testing.TB, token string) bool {
 	t.Helper()
 	got := a.call(t, "/oauth2/introspect", url.Values{"token": {token}})
 	if got.status != http.StatusOK {

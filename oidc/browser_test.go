@@ -22,7 +22,7 @@ type answer struct {
 }
 
 // location is where the answer leads, by redirect or by the hand-over page.
-func (a *answer) location(t *testing.T) *url.URL {
+func (a *answer) location(t testing.TB) *url.URL {
 	t.Helper()
 	address := a.header.Get("Location")
 	if address == "" {
@@ -40,7 +40,7 @@ func (a *answer) location(t *testing.T) *url.URL {
 	return u
 }
 
-func (a *answer) json(t *testing.T) map[string]any {
+func (a *answer) json(t testing.TB) map[string]any {
 	t.Helper()
 	var m map[string]any
 	if err := json.Unmarshal([]byte(a.body), &m); err != nil {
@@ -59,7 +59,7 @@ type browser struct {
 
 func (w *world) browser() *browser { return &browser{w: w, cookies: map[string]string{}} }
 
-func (b *browser) do(t *testing.T, r *http.Request) *answer {
+func (b *browser) do(t testing.TB, r *http.Request) *answer {
 	t.Helper()
 	for name, value := range b.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
@@ -84,7 +84,7 @@ func (b *browser) do(t *testing.T, r *http.Request) *answer {
 	return &answer{response.StatusCode, response.Header, string(body)}
 }
 
-func (b *browser) get(t *testing.T, path string) *answer {
+func (b *browser) get(t testing.TB, path string) *answer {
 	t.Helper()
 	if strings.HasPrefix(path, "/") {
 		path = b.w.issuer + path
@@ -96,12 +96,12 @@ func (b *browser) get(t *testing.T, path string) *answer {
 	return b.do(t, r)
 }
 
-func (b *browser) post(t *testing.T, path string, form url.Values) *answer {
+func (b *browser) post(t testing.TB, path string, form url.Values) *answer {
 	t.Helper()
 	return b.do(t, b.w.form(t, path, form))
 }
 
-func (w *world) form(t *testing.T, path string, form url.Values) *http.Request {
+func (w *world) form(t testing.TB, path string, form url.Values) *http.Request {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodPost, w.issuer+path, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -112,7 +112,7 @@ func (w *world) form(t *testing.T, path string, form url.Values) *http.Request {
 }
 
 // signIn begins a session of the person in this browser, as a passkey would.
-func (b *browser) signIn(t *testing.T, u *latchkey.User) *browser {
+func (b *browser) signIn(t testing.TB, u *latchkey.User) *browser {
 	t.Helper()
 	s := &latchkey.Session{UserID: u.ID, Kind: latchkey.SessionFull, ACR: "phr", AMR: []string{"pop", "user", "mfa"}}
 	err := b.w.db.InTx(t.Context(), func(tx *storage.Tx) error {
@@ -129,7 +129,7 @@ func (b *browser) signIn(t *testing.T, u *latchkey.User) *browser {
 	return b
 }
 
-func (w *world) user(t *testing.T, name string) *latchkey.User {
+func (w *world) user(t testing.TB, name string) *latchkey.User {
 	t.Helper()
 	u := &latchkey.User{Username: name, DisplayName: strings.ToUpper(name[:1]) + name[1:], Email: name + "@example.com",
 		Claims: map[string]any{"given_name": "Given", "locale": 7.0}}

@@ -1,10 +1,12 @@
 package oidc
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -238,6 +240,61 @@ func FuzzScopes(f *testing.F) {
 		}
 		if err != nil && !slices.Equal(u.scopes, granted) {
 			t.Fatalf("%q was refused and left %q", s, u.scopes)
+		}
+	})
+}
+
+// FuzzVerifier: the challenge of a verifier is that of RFC 7636 §4.6, one that
+// the gate takes, or nothing that any challenge equals.
+func FuzzVerifier(f *testing.F) {
+	for _, s := range []string{"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", strings.Repeat("a", 42), strings.Repeat("~", 128), strings.Repeat("a", 129),
+		strings.Repeat("a", 42) + "=", strings.Repeat("a", 42) + "\x00", strings.Repeat("é", 43), "malformed", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, verifier string) {
+		got := challengeOf(url.Values{"code_verifier": {verifier}})
+		rq := &request{client: fuzzed("spa")}
+		taken := judgePKCE(rq, url.Values{"code_challenge": {got}, "code_challenge_method": {"S256"}}) == nil
+		right := regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`).MatchString(verifier)
+		if taken != right || got == "" {
+			t.Fatalf("%q has the challenge %q", verifier, got)
+		}
+		if sum := sha256.Sum256([]byte(verifier)); right && got != base64.RawURLEncoding.EncodeToString(sum[:]) {
+			t.Fatalf("%q has the challenge %q", verifier, got)
+		}
+	})
+}
+
+// FuzzAnswerAddress: an answer goes to the registered address, whatever is
+// answered: the same scheme, host and path, its own parameters and ours once each.
+func FuzzAnswerAddress(f *testing.F) {
+	for _, uri := range append(fuzzed("native").RedirectURIs, "https://a.example", "https://a.example?", "https://a.example/?a=b&", "https://a.example/?a=b&a=c",
+		"https://a.example/%2f?%61=%26", "https://a.example/;x?y;z=1", "com.example.app://host?a", "http://localhost:1/?=") {
+		f.Add(uri, "state", "code")
+	}
+	f.Add("https://a.example/cb", "a&code=x#y\r\nSet-Cookie: a=b", "<>\"")
+	p := &Provider{Options: Options{Issuer: "https://id.example.com"}}
+	f.Fuzz(func(t *testing.T, uri, state, code string) {
+		if latchkey.RedirectURIProblem(uri, true) != "" || !isText(state) || !isText(code) {
+			return
+		}
+		target := p.target(&request{redirect: uri, state: state}, url.Values{"code": {code}})
+		before, err := url.Parse(uri)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := url.Parse(target)
+		if err != nil || after.Scheme != before.Scheme || after.Host != before.Host || after.EscapedPath() != before.EscapedPath() || after.Opaque != before.Opaque ||
+			after.User != nil || strings.ContainsAny(target, "#\r\n \"<>") || !strings.HasPrefix(target, uri) {
+			t.Fatalf("an answer for %q goes to %q: %v", uri, target, err)
+		}
+		want, got := before.Query(), after.Query()
+		want["code"], want["iss"] = []string{code}, []string{p.Issuer}
+		if state != "" {
+			want["state"] = []string{state}
+		}
+		if want.Encode() != got.Encode() {
+			t.Fatalf("an answer for %q has the parameters %v, want %v", uri, got, want)
 		}
 	})
 }

@@ -30,7 +30,7 @@ type world struct {
 	wire     *storagetest.Wire
 }
 
-func newWorld(t *testing.T, change ...func(*oidc.Options)) *world {
+func newWorld(t testing.TB, change ...func(*oidc.Options)) *world {
 	t.Helper()
 	w := &world{url: storagetest.URL(t)}
 	w.wire = storagetest.NewWire(t, w.url)
@@ -74,7 +74,7 @@ var sharedKeys struct {
 	made []latchkey.SigningKey
 }
 
-func (w *world) shareKeys(t *testing.T) {
+func (w *world) shareKeys(t testing.TB) {
 	t.Helper()
 	sharedKeys.Lock()
 	defer sharedKeys.Unlock()
@@ -153,7 +153,7 @@ func answerError(c *gin.Context, err error) {
 
 // events counts how often a kind and reason ("" = any) stands in the log, also
 // where one event stands for several.
-func (w *world) events(t *testing.T, kind latchkey.EventKind, reason string) int {
+func (w *world) events(t testing.TB, kind latchkey.EventKind, reason string) int {
 	t.Helper()
 	if err := w.db.FlushAllCounts(t.Context()); err != nil {
 		t.Fatal(err)
@@ -163,12 +163,12 @@ func (w *world) events(t *testing.T, kind latchkey.EventKind, reason string) int
 		FROM audit_pending WHERE kind = $1 AND ($2 = '' OR reason = $2)`, string(kind), reason))
 }
 
-func (w *world) count(t *testing.T, query string, args ...any) int {
+func (w *world) count(t testing.TB, query string, args ...any) int {
 	t.Helper()
 	return int(storagetest.Value[int64](t, w.url, query, args...))
 }
 
-func (w *world) sql(t *testing.T, statement string, args ...any) {
+func (w *world) sql(t testing.TB, statement string, args ...any) {
 	t.Helper()
 	storagetest.SQL(t, w.url, statement, args...)
 }

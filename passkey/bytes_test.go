@@ -142,6 +142,32 @@ func FuzzVerifyBody(f *testing.F) {
 	})
 }
 
+// FuzzOptionsBody posts bytes to the addresses that begin a ceremony, which are
+// open to everyone: a sign-in begins or is refused, and nobody is made.
+func FuzzOptionsBody(f *testing.F) {
+	w := start(f)
+	w.admin(f)
+	b := w.browser(f, nil)
+	for _, body := range []string{`{"purpose":"login"}`, `{"purpose":"login","mediation":"conditional","hint":"hybrid","request":"x"}`, `{"purpose":"reauth"}`,
+		`{"purpose":"invite","token":"x","username":"eve"}`, `{"purpose":"setup","token":"` + challenge43 + `A","email":"a@b"}`, `{"purpose":"add"}`, `{"purpose":"recover"}`,
+		`{"purpose":"login","purpose":"add"}`, `{"Purpose":"login"}`, `{"purpose":null}`, `{"purpose":1}`, `{"purpose":"login","request":"../x?a=b"}`, `{}`, `[]`, `null`, `{"purpose":"login"}{}`, "\xff"} {
+		f.Add([]byte(body))
+	}
+	before := w.snapshot(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		b := b.For(t)
+		for _, path := range []string{passkeytest.RegistrationOptionsPath, "/api/v1/webauthn/registration/link"} {
+			wantNoFault(t, b.Post(path, body))
+		}
+		if got := b.Post(passkeytest.AuthenticationOptionsPath, body); got.Status != 200 {
+			wantNoFault(t, got)
+		} else if o := optionsOf(t, got); len(o.AllowCredentials) != 0 || o.UserVerification != "required" || o.RPID != b.Device.RPID {
+			t.Errorf("%q began %+v", body, o)
+		}
+		w.wantUnchanged(t, before)
+	})
+}
+
 func comma(members string) string {
 	if members == "" {
 		return ""
