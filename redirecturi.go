@@ -98,7 +98,7 @@ func uriProblem(uri string, native bool) string {
 		return "the scheme is not https. Private schemes are for native applications only."
 	case !strings.Contains(scheme, "."):
 		return "a private scheme needs a dot. Turn a domain of yours around, such as com.example.app:/callback (RFC 8252)."
-	case !strings.HasPrefix(rest, "/") || u.User != nil:
+	case !strings.HasPrefix(rest, "/") || u.User != nil || u.Host == "" && u.Path == "": // "//" alone is lost when it is parsed
 		return "write a path after the scheme, such as " + scheme + ":/callback."
 	}
 	return ""

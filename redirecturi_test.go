@@ -44,6 +44,8 @@ func TestRedirectURIs(t *testing.T) {
 		{"urn:ietf:wg:oauth:2.0:oob", nobody, ""},
 		{"file:///etc/passwd", nobody, ""},
 		{"com.example.app:callback", nobody, ""},
+		{"com.example.app://", nobody, ""},
+		{"com.example.app://?x=1", nobody, ""},
 		{"com.example.app://me@callback", nobody, ""},
 		{"https://app.example.com/cb#top", nobody, "fragment"},
 		{"https://app.example.com/cb#", nobody, "fragment"},
