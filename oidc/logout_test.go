@@ -87,11 +87,17 @@ func TestLogoutWithAnExpiredHint(t *testing.T) {
 func TestLogoutThatProvesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	a, other := w.app(t, "wiki"), w.app(t, "other", func(c *latchkey.Client) { c.PostLogoutRedirectURIs = nil })
+	away := "https://other.example.com/away"
+	a, other := w.app(t, "wiki"), w.app(t, "other", func(c *latchkey.Client) { c.PostLogoutRedirectURIs = []string{away} })
 	b := w.browser().signIn(t, w.user(t, "alice"))
 	tk := a.tokens(t, b)
 	bye := "https://wiki.example.com/bye"
 	parts := strings.Split(tk.id, ".")
+	// What an access token for the application itself would say.
+	asAccess, err := w.keys.Sign(latchkey.ES256, keys.TypeAccessToken, claimsIn(t, tk.id))
+	if err != nil {
+		t.Fatal(err)
+	}
 	ofClient := parts[0] + "." + parts[1] + "." + strings.Repeat("A", len(parts[2]))
 	for what, path := range map[string]string{
 		"no parameters":           logout(),
@@ -101,7 +107,8 @@ func TestLogoutThatProvesNothing(t *testing.T) {
 		"hint with alg none":      logout("post_logout_redirect_uri", bye, "id_token_hint", "eyJhbGciOiJub25lIn0."+parts[1]+"."),
 		"hint of another signer":  logout("post_logout_redirect_uri", bye, "id_token_hint", ofClient),
 		"access token as hint":    logout("post_logout_redirect_uri", bye, "id_token_hint", tk.access),
-		"hint of another client":  logout("post_logout_redirect_uri", bye, "id_token_hint", tk.id, "client_id", other.ID),
+		"type of access token":    logout("post_logout_redirect_uri", bye, "id_token_hint", asAccess),
+		"hint of another client":  logout("post_logout_redirect_uri", away, "id_token_hint", tk.id, "client_id", other.ID),
 		"hint of unknown client":  logout("post_logout_redirect_uri", bye, "id_token_hint", tk.id, "client_id", "nobody"),
 		"garbage as hint":         logout("post_logout_redirect_uri", bye, "id_token_hint", "garbage"),
 		"kept names from outside": logout("post_logout_redirect_uri", bye, "client_id", "wiki", "hinted_subject", b.user.Subject, "hinted_sid", b.session.ID),
