@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"time"
 
+	"latchkey"
 	"latchkey/storage"
 )
 
@@ -53,8 +54,15 @@ func New(o Options) (*Log, error) {
 // Origin names this log in its checkpoints, such as "id.example.com/audit".
 func (l *Log) Origin() string { return l.origin }
 
-// Prepare makes the key that signs checkpoints, if it was never made.
+// Prepare makes the key that signs checkpoints, if it was never made. It comes
+// before any sequencing.
 func (l *Log) Prepare(ctx context.Context) error { return l.db.EnsureAuditKey(ctx) }
+
+// KeyLost tells whether Prepare refused because the key is gone or altered. That
+// is something to find, so Verify goes on.
+func KeyLost(err error) bool {
+	return errors.Is(err, latchkey.ErrConflict) || errors.Is(err, latchkey.ErrSealMismatch)
+}
 
 // Alarm is something about the log that somebody must look at. It takes nothing
 // away from sign-ins.

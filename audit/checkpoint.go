@@ -15,6 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"latchkey"
 	"latchkey/storage"
 )
 
@@ -39,6 +40,9 @@ func (l *Log) Checkpoint(ctx context.Context) (*Checkpoint, error) {
 
 func (l *Log) sign(ctx context.Context, size int64, root tlog.Hash) (*Checkpoint, error) {
 	key, err := l.db.AuditKey(ctx)
+	if errors.Is(err, latchkey.ErrNotFound) {
+		return nil, fmt.Errorf("%w: the key that signs checkpoints is gone, run audit verify", latchkey.ErrUnavailable)
+	}
 	if err != nil {
 		return nil, err
 	}

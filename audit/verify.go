@@ -113,10 +113,12 @@ type promise struct {
 // and checks their signatures. The smallest stands first.
 func (l *Log) promises(ctx context.Context, outside string) ([]promise, error) {
 	key, err := l.db.AuditKey(ctx)
-	if errors.Is(err, latchkey.ErrNotFound) {
+	switch {
+	case errors.Is(err, latchkey.ErrNotFound):
 		return nil, &problem{text: "the key that signs checkpoints is gone"}
-	}
-	if err != nil {
+	case errors.Is(err, latchkey.ErrSealMismatch):
+		return nil, &problem{text: "the key that signs checkpoints does not open, although the key file is right"}
+	case err != nil:
 		return nil, err
 	}
 	public := key.Public().(ed25519.PublicKey)

@@ -38,8 +38,9 @@ func (qs *queries) AuditKey(ctx context.Context) (key ed25519.PrivateKey, err er
 }
 
 // EnsureAuditKey makes the key that signs checkpoints, once: nodes that start
-// together take turns. When it is gone although it has signed, another is not
-// made (ErrConflict): that would hide the loss.
+// together take turns. It is made before the first event comes into the tree, so
+// when it is gone although anything of a tree is left, another is not made
+// (ErrConflict): that would hide the loss.
 func (db *DB) EnsureAuditKey(ctx context.Context) error {
 	return db.InTx(ctx, func(tx *Tx) error {
 		if _, err := exec(ctx, tx.tx, `SELECT pg_advisory_xact_lock(@lock)`, args{"lock": auditKeyLock}); err != nil {
@@ -49,12 +50,14 @@ func (db *DB) EnsureAuditKey(ctx context.Context) error {
 		if !errors.Is(err, latchkey.ErrNotFound) {
 			return err
 		}
-		signed, err := one(ctx, tx.tx, `SELECT EXISTS (SELECT FROM audit_checkpoint)`, nil, pgx.RowTo[bool])
+		begun, err := one(ctx, tx.tx, `
+			SELECT EXISTS (SELECT FROM audit_checkpoint) OR EXISTS (SELECT FROM audit_leaf) OR (SELECT size FROM audit_head) > 0`,
+			nil, pgx.RowTo[bool])
 		if err != nil {
-			return fmt.Errorf("look for checkpoints: %w", err)
+			return fmt.Errorf("look for an audit tree: %w", err)
 		}
-		if signed {
-			return fmt.Errorf("%w: the key that signed the checkpoints of the audit log is gone from the database", latchkey.ErrConflict)
+		if begun {
+			return fmt.Errorf("%w: the key that signs the checkpoints of the audit log is gone from the database; bring the table audit_key back from a backup", latchkey.ErrConflict)
 		}
 		return tx.makeAuditKey(ctx)
 	})

@@ -24,17 +24,28 @@ type auditCmd struct {
 	Prove      auditProveCmd      `cmd:"" help:"Prove that an event is in the log, or that the log only grew."`
 }
 
-// withAudit runs f with the audit log.
+// withAudit runs f with the audit log as it is.
 func (c *commands) withAudit(ctx context.Context, f func(context.Context, *storage.DB, *audit.Log) error) error {
 	return c.withDatabase(ctx, func(ctx context.Context, db *storage.DB) error {
 		l, err := audit.New(audit.Options{DB: db, Issuer: c.Issuer})
 		if err != nil {
 			return err
 		}
+		return f(ctx, db, l)
+	})
+}
+
+// withWholeAudit runs f with an audit log that has everything committed so far
+// in its tree, and the key to sign it.
+func (c *commands) withWholeAudit(ctx context.Context, f func(context.Context, *audit.Log) error) error {
+	return c.withAudit(ctx, func(ctx context.Context, _ *storage.DB, l *audit.Log) error {
 		if err := l.Prepare(ctx); err != nil {
 			return err
 		}
-		return f(ctx, db, l)
+		if err := c.catchUp(ctx, l); err != nil {
+			return err
+		}
+		return f(ctx, l)
 	})
 }
 
@@ -167,7 +178,11 @@ func (cmd *auditVerifyCmd) Run(ctx context.Context, c *commands) error {
 		return err
 	}
 	return c.withAudit(ctx, func(ctx context.Context, _ *storage.DB, l *audit.Log) error {
-		// A halted sequencer takes nothing any more; that is said in the verdict.
+		// The verdict says that the key of checkpoints is lost, and that a halted
+		// sequencer takes nothing any more.
+		if err := l.Prepare(ctx); err != nil && !audit.KeyLost(err) {
+			return err
+		}
 		alarm := (*audit.Alarm)(nil)
 		if err := c.catchUp(ctx, l); err != nil && !errors.As(err, &alarm) {
 			return err
@@ -222,10 +237,7 @@ type auditCheckpointCmd struct{}
 
 // Run prints a checkpoint.
 func (*auditCheckpointCmd) Run(ctx context.Context, c *commands) error {
-	return c.withAudit(ctx, func(ctx context.Context, _ *storage.DB, l *audit.Log) error {
-		if err := c.catchUp(ctx, l); err != nil {
-			return err
-		}
+	return c.withWholeAudit(ctx, func(ctx context.Context, l *audit.Log) error {
 		signed, err := l.Checkpoint(ctx)
 		if err != nil {
 			return err
@@ -251,10 +263,7 @@ func (cmd *auditProveCmd) Run(ctx context.Context, c *commands) error {
 	if _, err := uuid.Parse(cmd.ID); cmd.ID != "" && err != nil {
 		return usageError{fmt.Errorf("audit prove: %q is no id of an event", cmd.ID)}
 	}
-	return c.withAudit(ctx, func(ctx context.Context, _ *storage.DB, l *audit.Log) error {
-		if err := c.catchUp(ctx, l); err != nil {
-			return err
-		}
+	return c.withWholeAudit(ctx, func(ctx context.Context, l *audit.Log) error {
 		if cmd.ID != "" {
 			p, err := l.ProveEvent(ctx, cmd.ID)
 			if err != nil {

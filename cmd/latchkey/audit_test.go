@@ -266,3 +266,34 @@ func TestAuditProveRefusals(t *testing.T) {
 	h.refused(exitUsage, "invalid_range", "audit", "prove", "--from", "3", "--to", "100000")
 	h.refused(exitNotFound, "not_found", "audit", "prove", "01890a5d-ac96-774b-bcce-b302099a8057")
 }
+
+// TestAuditOfALostKey: that the key of checkpoints is gone or altered is what
+// verify finds, whatever else was taken with it. The log can still be read, and
+// nothing is signed.
+func TestAuditOfALostKey(t *testing.T) {
+	t.Parallel()
+	for name, gone := range map[string]struct{ statement, words string }{
+		"gone":                   {`DELETE FROM audit_key`, "key that signs checkpoints is gone"},
+		"gone, with checkpoints": {`DELETE FROM audit_key; DELETE FROM audit_checkpoint`, "key that signs checkpoints is gone"},
+		"altered":                {`UPDATE audit_key SET seed = set_byte(seed, 30, 255 - get_byte(seed, 30))`, "key that signs checkpoints does not open"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := &house{t: t, url: storagetest.Empty(t)}
+			h.arguments = []string{"--database-url", h.url, "--data-dir", t.TempDir()}
+			h.json("setup-link")
+			h.json("audit", "checkpoint")
+			storagetest.SQL(t, h.url, gone.statement)
+			h.finds(-1, gone.words, "audit", "verify")
+			if page := h.json("audit", "list", "--event", "audit.verified"); len(page["items"].([]any)) != 1 {
+				t.Errorf("the verification is not in the log: %v", page)
+			}
+			for _, signing := range [][]string{{"audit", "checkpoint"}, {"audit", "prove", "--from", "0"}} {
+				code, stdout, _ := command(t, append(append(signing, "--json"), h.arguments...)...)
+				if want := map[bool]int{true: exitKeys, false: exitRefused}[name == "altered"]; code != want {
+					t.Errorf("%v: exit %d, want %d: %s", signing, code, want, stdout)
+				}
+			}
+		})
+	}
+}
