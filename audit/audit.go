@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"latchkey"
@@ -36,7 +37,8 @@ type Options struct {
 type Log struct {
 	db       *storage.DB
 	origin   string
-	patience time.Duration // of CatchUp
+	patience time.Duration              // of CatchUp
+	signed   atomic.Pointer[Checkpoint] // the last one; nil before the first
 }
 
 // New checks the options.

@@ -1,15 +1,19 @@
 package audit_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/mod/sumdb/note"
 
 	"latchkey/audit"
+	"latchkey/storage"
 	"latchkey/storage/storagetest"
 )
 
@@ -213,4 +217,56 @@ func TestFilesThatAreNoCheckpoint(t *testing.T) {
 	if _, err := audit.ReadCheckpoint([]byte(good)); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestAnUnchangedTreeIsSignedOnce: asked again, it costs one look at the head;
+// grown, it is signed anew.
+func TestAnUnchangedTreeIsSignedOnce(t *testing.T) {
+	t.Parallel()
+	asked := &questions{}
+	w := newWorld(t, func(o *storage.Options) { o.Tracer = asked })
+	w.sequence(t)
+	first := w.checkpoint(t)
+	asked.take()
+	again := w.checkpoint(t)
+	if got := asked.take(); len(got) != 1 || !strings.Contains(got[0], "audit_head") {
+		t.Errorf("asked again, it looks at %q, want the head alone", got)
+	}
+	if again.Note != first.Note {
+		t.Errorf("%q, then %q", first.Note, again.Note)
+	}
+	w.record(t, 1)
+	w.sequence(t)
+	asked.take()
+	grown := w.checkpoint(t)
+	if got := asked.take(); len(got) != 2 || !strings.Contains(got[1], "audit_key") || grown.Size != first.Size+1 {
+		t.Errorf("of size %d, and it looks at %q", grown.Size, got)
+	}
+	w.tamper(t, `UPDATE audit_head SET root = sha256('')`)
+	if c := w.checkpoint(t); c.Note == grown.Note {
+		t.Error("another root of the same size is given out as the old one")
+	}
+}
+
+// questions collects the statements sent to the database.
+type questions struct {
+	mu  sync.Mutex
+	sql []string
+}
+
+func (q *questions) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.sql = append(q.sql, d.SQL)
+	return ctx
+}
+
+func (q *questions) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (q *questions) take() []string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	sql := q.sql
+	q.sql = nil
+	return sql
 }

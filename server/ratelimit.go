@@ -37,6 +37,7 @@ const (
 	limitPAR          limitName = "par"          // pushed requests, by client
 	limitRegister     limitName = "register"     // dynamic registrations
 	limitDeviceCode   limitName = "device_code"  // typed user codes
+	limitCheckpoint   limitName = "checkpoint"   // signed heads of the audit tree
 )
 
 // limitRule is one limit: so many events in a time, at most burst at once.
@@ -50,7 +51,7 @@ type limitRule struct {
 	failures bool // spent by failures only
 }
 
-// limitRules is the table of SECURITY figures.
+// limitRules is the table of SECURITY figures, and what has none there.
 func limitRules() map[limitName]limitRule {
 	return map[limitName]limitRule{
 		limitCeremony:     {events: 600, per: time.Minute, burst: 200, address: true, account: true},
@@ -62,6 +63,7 @@ func limitRules() map[limitName]limitRule {
 		limitPAR:          {events: 120, per: time.Minute, account: true},
 		limitRegister:     {events: 10, per: time.Hour, address: true},
 		limitDeviceCode:   {events: 10, per: 15 * time.Minute, address: true, account: true},
+		limitCheckpoint:   {events: 300, per: time.Minute, address: true},
 	}
 }
 

@@ -50,6 +50,7 @@ func TestFiguresOfTheLimits(t *testing.T) {
 		{limitPAR, 120, 500 * time.Millisecond, true, true},
 		{limitRegister, 10, 6 * time.Minute, false, false},
 		{limitDeviceCode, 10, 90 * time.Second, true, false},
+		{limitCheckpoint, 300, 200 * time.Millisecond, false, false},
 	} {
 		t.Run(string(c.name), func(t *testing.T) {
 			l, now := newTestLimiter(t)

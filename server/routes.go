@@ -38,7 +38,7 @@ func (s *Server) routes() *gin.Engine {
 	r.GET("/logout", s.session, s.page(s.provider.AskLogout))
 	r.POST("/logout", s.origin, s.form, s.session, s.page(s.provider.ConfirmLogout))
 
-	r.GET("/audit/checkpoint", s.page(s.checkpoint))
+	r.GET("/audit/checkpoint", s.limit(limitCheckpoint), s.page(s.checkpoint))
 
 	r.GET("/static/*path", gin.WrapH(s.pages.Static()))
 	r.GET("/.well-known/passkey-endpoints", s.page(s.passkeys.PasskeyEndpoints))

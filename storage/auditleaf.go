@@ -49,6 +49,25 @@ func (qs *queries) AuditHead(ctx context.Context) (h AuditHead, err error) {
 	return h, nil
 }
 
+// AuditRoot reads the size of the tree and its root, and nothing else of the
+// head.
+func (qs *queries) AuditRoot(ctx context.Context) (size int64, root [HashSize]byte, err error) {
+	err = qs.do(ctx, func(q querier) error {
+		h, err := one(ctx, q, `SELECT size, root FROM audit_head`, nil, func(row pgx.CollectableRow) (h AuditHead, err error) {
+			var stored []byte
+			err = row.Scan(&h.Size, &stored)
+			copy(h.Root[:], stored) // its length is a constraint
+			return h, err
+		})
+		size, root = h.Size, h.Root
+		return err
+	})
+	if err != nil {
+		return 0, root, fmt.Errorf("read the root of the audit tree: %w", err)
+	}
+	return size, root, nil
+}
+
 // AuditLeaf is one leaf as it stands in the database, with what the columns
 // beside it say.
 type AuditLeaf struct {
