@@ -28,7 +28,7 @@ test: ## Run every test with the race detector
 
 faults: ## Kill, cut and fill what make test only scratches, for some minutes; as root
 	@.ci/install postgres
-	go test -tags faults -count=1 -timeout 60m -v ./faults
+	go test -tags faults -count=1 -parallel 1 -timeout 60m -v ./faults
 
 fuzz: ## Fuzz every target for FUZZTIME (1m)
 	@.ci/install postgres
