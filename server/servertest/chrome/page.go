@@ -203,6 +203,13 @@ func (p *Page) NoScript() {
 	p.scripts(false)
 }
 
+// Script switches JavaScript on again.
+func (p *Page) Script() {
+	p.t.Helper()
+	p.noScript = false
+	p.scripts(true)
+}
+
 func (p *Page) scripts(on bool) {
 	p.t.Helper()
 	p.do("switch scripts on or off", call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on}))

@@ -53,12 +53,11 @@ function withLink(token) {
 function start() {
   const reason = obstacle()
   if (reason) show(reason, { focus: false })
-  const token = place.dataset.ready === 'true' ? '' : takeToken('recover')
-  if (token) {
-    codeForm.hidden = true
-    passkeyForm.hidden = false
-    document.querySelector('h1').textContent = note('new-passkey')
-  }
+  const ready = place.dataset.ready === 'true'
+  const token = ready ? '' : takeToken('recover')
+  passkeyForm.hidden = !ready && !token
+  document.getElementById('lost').hidden = !passkeyForm.hidden
+  if (token) document.querySelector('h1').textContent = note('new-passkey')
   const make = token ? withLink(token) : () => register({ purpose: 'recover' })
   codeForm.addEventListener('submit', once(() => (reason ? show(reason) : withCode())))
   passkeyForm.addEventListener('submit', once(() => (reason ? show(reason) : make())))
