@@ -27,7 +27,8 @@ type wiki struct {
 	url    string
 	client *latchkey.Client
 	secret string
-	// landing is where the callback redirects once more; "" = nowhere.
+	// landing is where the callback, and the page after sign-out, redirect once
+	// more; "" = nowhere.
 	landing string
 
 	mu     sync.Mutex
@@ -47,6 +48,10 @@ func (j *journey) wiki(t *testing.T, change ...func(*latchkey.Client)) *wiki {
 	mux.HandleFunc("GET /callback", w.callback)
 	mux.HandleFunc("GET /done", w.done)
 	mux.HandleFunc("GET /bye", func(rw http.ResponseWriter, r *http.Request) {
+		if w.landing != "" {
+			http.Redirect(rw, r, w.landing+"/bye?"+r.URL.RawQuery, http.StatusSeeOther)
+			return
+		}
 		page(rw, "bye", "You left the wiki, state "+html.EscapeString(r.FormValue("state")))
 	})
 	mux.HandleFunc("GET /popup.js", func(rw http.ResponseWriter, _ *http.Request) {

@@ -77,10 +77,10 @@ func TestJourneyConnect(t *testing.T) {
 	bob.Goto(address)
 	bob.Want("demo")
 	bob.Click("#sign-in")
-	bob.Want("login")
+	bob.Await("login")
 	bob.WantText("main", "to continue to Sample")
 	press(bob, a, "#sign-in")
-	bob.Want("consent")
+	bob.Await("consent")
 	bob.WantText("h1", "Sample wants to use your account")
 	bob.Click("#consent [value=allow]")
 	bob.Want("demo-session")
@@ -132,7 +132,7 @@ func TestJourneyClientLife(t *testing.T) {
 	w.wantSignedIn(t, visitor, "ines")
 
 	p.Click("a[href$='/disable']")
-	p.Want("admin-confirm")
+	p.Await("admin-confirm")
 	p.Click("main .btn-row a") // the safe one
 	p.Await("admin-client-detail")
 	p.Click("a[href$='/disable']")
@@ -149,11 +149,11 @@ func TestJourneyClientLife(t *testing.T) {
 	w.wantSignedIn(t, visitor, "ines")
 
 	p.Click("a[href$='/delete']")
-	p.Want("admin-confirm")
+	p.Await("admin-confirm")
 	p.Click("main button.danger")
 	p.WantText(".empty", "No applications yet")
-	p.Want("admin-clients")
+	p.Await("admin-clients")
 	visitor.Goto(w.authorize())
 	visitor.Expect("400")
-	visitor.Want("error")
+	visitor.Await("error")
 }

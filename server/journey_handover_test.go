@@ -18,6 +18,7 @@ func TestJourneyCallbackRedirectsOnce(t *testing.T) {
 	w := j.wiki(t)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /done", w.done)
+	mux.HandleFunc("GET /bye", func(rw http.ResponseWriter, _ *http.Request) { page(rw, "bye", "You left for good") })
 	mux.HandleFunc("GET /", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusNoContent) })
 	other := httptest.NewServer(mux)
 	t.Cleanup(other.Close)
@@ -35,6 +36,13 @@ func TestJourneyCallbackRedirectsOnce(t *testing.T) {
 	p.Click("#consent [value=allow]")
 	p.WantURL(other.URL + "/done?")
 	p.WantText("main", "The wiki knows you as ")
+	hint := w.hint()
+	j.Exec(t, "UPDATE sessions SET id = gen_random_uuid()") // that token no longer signs out unasked
+	p.Goto(w.signOut(hint))
+	p.Await("logout")
+	p.Click("#logout [value=yes]")
+	p.WantURL(other.URL + "/bye?state=so+long")
+	p.WantText("main", "You left for good")
 }
 
 // TestJourneyPopup signs in beside the application's page; the window can still
@@ -56,6 +64,19 @@ func TestJourneyPopup(t *testing.T) {
 	p.WantText("main", "From the popup: The wiki knows you as ")
 }
 
+// TestJourneyPopupCancelled: the opener learns of a refusal as well.
+func TestJourneyPopupCancelled(t *testing.T) {
+	j := begin(t)
+	w := j.wiki(t)
+	j.admin(t)
+	p := chrome.Open(t)
+	p.Goto(w.url)
+	popup := p.Popup(func() { p.Click("#popup") })
+	popup.Await("login")
+	popup.Click("#cancel button")
+	p.WantText("main", "From the popup: The wiki was refused: access_denied")
+}
+
 // TestJourneyNativeApp: the answer leaves by a scheme of its own, which no
 // redirect after a form could do, and the page stays with a link for whoever
 // comes back.
@@ -68,10 +89,10 @@ func TestJourneyNativeApp(t *testing.T) {
 	p, a := j.open(t, j.admin(t))
 	p.Goto(w.authorize())
 	p.Want("login")
+	p.Forgive("com.example.wiki") // no such application on this machine
 	press(p, a, "#sign-in")
 	p.Want("consent")
 	p.WantText(".lead", "com.example.wiki")
-	p.Forgive("com.example.wiki") // no such application on this machine
 	p.Click("#consent [value=allow]")
 	p.Want("hand-over")
 	left, err := url.Parse(chrome.Eval[string](p, `document.getElementById("continue").href`))
@@ -80,5 +101,14 @@ func TestJourneyNativeApp(t *testing.T) {
 	}
 	if meta := chrome.Eval[string](p, `document.querySelector("meta[http-equiv=refresh]").content`); !strings.HasPrefix(meta, "0;url=com.example.wiki:/callback?") {
 		t.Errorf("the page leads on to %s", meta)
+	}
+	other := p.Tab()
+	other.Forgive("com.example.wiki")
+	other.Goto(w.authorize("prompt", "consent"))
+	other.Await("consent")
+	other.Click("#consent [value=deny]")
+	other.Await("hand-over")
+	if left := chrome.Eval[string](other, `document.getElementById("continue").href`); !strings.HasPrefix(left, "com.example.wiki:/callback?error=access_denied") {
+		t.Errorf("after Cancel the way on is %s", left)
 	}
 }
