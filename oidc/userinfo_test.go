@@ -9,6 +9,7 @@ import (
 
 	"latchkey"
 	"latchkey/keys"
+	"latchkey/storage/storagetest"
 )
 
 // bearerTokens are tokens that are none, or not any more.
@@ -56,6 +57,39 @@ func TestTokensThatDoNotCount(t *testing.T) {
 			t.Errorf("%s: active", name)
 		}
 	}
+}
+
+// TestTokensOfARetiredKey: what a key signed is good as long as the key is
+// published, and not a moment longer, also where it was good before.
+func TestTokensOfARetiredKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.app(t, "wiki")
+	b := w.browser().signIn(t, w.user(t, "alice"))
+	token := a.tokens(t, b).access
+	use := func(when string, status int, active bool) {
+		t.Helper()
+		for range 2 {
+			if got := w.userinfo(t, token); got.status != status {
+				t.Errorf("%s: userinfo answered %d, want %d", when, got.status, status)
+			}
+			if got := a.active(t, token); got != active {
+				t.Errorf("%s: active is %v", when, got)
+			}
+		}
+	}
+	use("fresh", 200, true)
+	kid := storagetest.Value[string](t, w.url, `SELECT kid FROM signing_keys WHERE alg = 'ES256'`)
+	if err := w.keys.Rotate(t.Context(), []string{latchkey.ES256}, true); err != nil {
+		t.Fatal(err)
+	}
+	use("after the rotation", 200, true)
+	if err := w.keys.Retire(t.Context(), kid); err != nil {
+		t.Fatal(err)
+	}
+	use("after the key's end", 401, false)
+	token = a.tokens(t, b).access
+	use("with the new key", 200, true)
 }
 
 // SECURITY cases 49 and 53.
