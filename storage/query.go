@@ -3,8 +3,10 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"sync"
 	"syscall"
 	"time"
 
@@ -16,8 +18,70 @@ import (
 	"latchkey/seal"
 )
 
-// args are the named arguments of a statement.
-type args = pgx.NamedArgs
+// args are the named arguments of a statement: @name in its text.
+type args map[string]any
+
+// rewrites remembers, for each text with @names, the one with $numbers and the
+// order of the names. Reading the longest texts anew was a tenth of the work of
+// a sign-in. All texts come from this package, so they are few.
+type rewrites struct{ known sync.Map }
+
+type rewritten struct {
+	sql   string
+	names []string
+}
+
+// rewritesKey is where a connection holds the rewrites of its DB.
+const rewritesKey = "latchkey rewrites"
+
+// RewriteQuery implements pgx.QueryRewriter with the rules of pgx.NamedArgs. A
+// name without an argument is an error, an argument too many is not.
+func (a args) RewriteQuery(ctx context.Context, conn *pgx.Conn, sql string, _ []any) (string, []any, error) {
+	known, ok := conn.PgConn().CustomData()[rewritesKey].(*rewrites)
+	if !ok {
+		known = &rewrites{} // not a connection of the pool
+	}
+	return known.apply(ctx, sql, a)
+}
+
+func (rs *rewrites) apply(ctx context.Context, sql string, a args) (string, []any, error) {
+	known, ok := rs.known.Load(sql)
+	if !ok {
+		read, err := rewrite(ctx, sql, a)
+		if err != nil {
+			return "", nil, err
+		}
+		known, _ = rs.known.LoadOrStore(sql, read)
+	}
+	r := known.(*rewritten)
+	values := make([]any, len(r.names))
+	for i, name := range r.names {
+		if values[i], ok = a[name]; !ok {
+			return "", nil, fmt.Errorf("no argument @%s", name)
+		}
+	}
+	return r.sql, values, nil
+}
+
+func rewrite(ctx context.Context, sql string, a args) (*rewritten, error) {
+	// Each name stands for itself, so that the values tell their order.
+	names := make(pgx.NamedArgs, len(a))
+	for name := range a {
+		names[name] = name
+	}
+	text, order, err := names.RewriteQuery(ctx, nil, sql, nil)
+	if err != nil {
+		return nil, err
+	}
+	r := &rewritten{sql: text, names: make([]string, len(order))}
+	for i, name := range order {
+		var ok bool
+		if r.names[i], ok = name.(string); !ok {
+			return nil, fmt.Errorf("no argument for $%d of %s", i+1, text)
+		}
+	}
+	return r, nil
+}
 
 // list runs a query and collects its rows; no row is an empty list.
 func list[T any](ctx context.Context, q querier, sql string, a args, scan pgx.RowToFunc[T]) ([]T, error) {
