@@ -18,27 +18,31 @@ type Assertion struct {
 }
 
 // usedPasskey locks the person against being disabled and the passkey against
-// a parallel use, judges the counter against the highest seen (WebAuthn §7.2
+// being removed, judges the counter against the highest seen (WebAuthn §7.2
 // step 22: both zero is a device that does not count), and writes the use back.
+// Without a counter a second use within a minute has nothing to write: parallel
+// sign-ins with one passkey would only wait for one another's commits.
 // Where from names more than users, an empty one of them makes it do nothing.
 func usedPasskey(from string) string {
 	return `
 	person AS (
 		SELECT users.id FROM ` + from + ` WHERE users.id = @user::uuid AND users.status = 'active' FOR SHARE OF users
-	), held AS (
-		SELECT c.id, (c.sign_count > 0 OR @count::bigint > 0) AND @count::bigint <= c.sign_count AS cloned
+	), used AS (
+		SELECT c.id
 		FROM credentials c JOIN person ON c.user_id = person.id
 		WHERE c.id = @passkey::uuid
-		FOR NO KEY UPDATE OF c
-	), used AS (
+		FOR KEY SHARE OF c
+	), written AS (
 		UPDATE credentials c
 		SET sign_count = greatest(c.sign_count, @count::bigint), backup_state = @backup_state::boolean, last_used_at = now(),
-		    clone_warning_at = CASE WHEN held.cloned THEN now() ELSE c.clone_warning_at END
-		FROM held
-		WHERE c.id = held.id
-		RETURNING c.id, held.cloned
+		    clone_warning_at = CASE WHEN (c.sign_count > 0 OR @count::bigint > 0) AND @count::bigint <= c.sign_count
+		                            THEN now() ELSE c.clone_warning_at END
+		FROM used
+		WHERE c.id = used.id AND (c.sign_count > 0 OR @count::bigint > 0 OR c.backup_state <> @backup_state::boolean
+		                          OR c.last_used_at IS NULL OR c.last_used_at < now() - interval '1 minute')
+		RETURNING c.id, c.clone_warning_at = now() AS cloned
 	), suspected AS (
-		SELECT id FROM used WHERE cloned
+		SELECT id FROM written WHERE cloned
 	)`
 }
 
@@ -54,6 +58,13 @@ func (qs *queries) assertionArgs(ctx context.Context, as Assertion, sessionID st
 	event.Kind, event.Detail = latchkey.PasskeyCloneSuspect, map[string]any{"sign_count": as.SignCount}
 	return a, qs.addEvent(ctx, a, "clone", event)
 }
+
+var signIn = `
+	WITH ` + usedPasskey("users") + `, started AS (` + sessionInsert("used") + `
+	), ev1 AS (` + eventSelect("use", "used") + `
+	), ev2 AS (` + eventSelect("clone", "suspected") + `
+	), ev3 AS (` + eventSelect("start", "started") + `)
+	SELECT * FROM started`
 
 // SignIn writes a verified sign-in down in one statement: the passkey's use, a
 // full session, and their events. It returns the session and the raw token of
@@ -81,12 +92,7 @@ func (db *DB) SignIn(ctx context.Context, as Assertion, t SessionTimes) (*latchk
 		return nil, "", err
 	}
 	err = db.do(ctx, func(q querier) error {
-		_, err := one(ctx, q, `
-			WITH `+usedPasskey("users")+`, started AS (`+sessionInsert("used")+`
-			), ev1 AS (`+eventSelect("use", "used")+`
-			), ev2 AS (`+eventSelect("clone", "suspected")+`
-			), ev3 AS (`+eventSelect("start", "started")+`)
-			SELECT * FROM started`, a, scanSessionTimes(s))
+		_, err := one(ctx, q, signIn, a, scanSessionTimes(s))
 		return err
 	})
 	if err == latchkey.ErrNotFound {
@@ -97,6 +103,23 @@ func (db *DB) SignIn(ctx context.Context, as Assertion, t SessionTimes) (*latchk
 	}
 	return s, rawToken, nil
 }
+
+var stepUp = `
+	WITH live AS (
+		SELECT id FROM sessions
+		WHERE id = @s_id::uuid AND user_id = @user::uuid AND kind = 'full' AND expires_at > now() AND idle_expires_at > now()
+		FOR NO KEY UPDATE
+	), ` + usedPasskey("users, live") + `, renewed AS (
+		UPDATE sessions s
+		SET token_hash = @s_token::bytea, auth_time = now(), acr = @s_acr::text, amr = @s_amr::text[], credential_id = used.id,
+		    last_activity = now(), idle_expires_at = least(now() + @s_idle::interval, s.expires_at)
+		FROM used, live
+		WHERE s.id = live.id
+		RETURNING s.auth_time, s.created_at, s.last_activity, s.idle_expires_at, s.expires_at, now()
+	), ev1 AS (` + eventSelect("use", "used") + `
+	), ev2 AS (` + eventSelect("clone", "suspected") + `
+	), ev3 AS (` + eventSelect("step", "renewed") + `)
+	SELECT * FROM renewed`
 
 // StepUp writes a verified confirmation down in one statement: the passkey's
 // use and the session's new token, time, acr, amr and passkey, with their
@@ -118,22 +141,7 @@ func (db *DB) StepUp(ctx context.Context, s *latchkey.Session, as Assertion, t S
 		return "", err
 	}
 	err = db.do(ctx, func(q querier) error {
-		_, err := one(ctx, q, `
-			WITH live AS (
-				SELECT id FROM sessions
-				WHERE id = @s_id::uuid AND user_id = @user::uuid AND kind = 'full' AND expires_at > now() AND idle_expires_at > now()
-				FOR NO KEY UPDATE
-			), `+usedPasskey("users, live")+`, renewed AS (
-				UPDATE sessions s
-				SET token_hash = @s_token::bytea, auth_time = now(), acr = @s_acr::text, amr = @s_amr::text[], credential_id = used.id,
-				    last_activity = now(), idle_expires_at = least(now() + @s_idle::interval, s.expires_at)
-				FROM used, live
-				WHERE s.id = live.id
-				RETURNING s.auth_time, s.created_at, s.last_activity, s.idle_expires_at, s.expires_at, now()
-			), ev1 AS (`+eventSelect("use", "used")+`
-			), ev2 AS (`+eventSelect("clone", "suspected")+`
-			), ev3 AS (`+eventSelect("step", "renewed")+`)
-			SELECT * FROM renewed`, a, scanSessionTimes(s))
+		_, err := one(ctx, q, stepUp, a, scanSessionTimes(s))
 		return err
 	})
 	if err == latchkey.ErrNotFound {
