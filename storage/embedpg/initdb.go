@@ -108,7 +108,7 @@ func (c *cluster) ensure(ctx context.Context) (Binaries, error) {
 // so that a start that was cut short leaves nothing that looks like a cluster.
 func (c *cluster) initdb(ctx context.Context, bin Binaries) error {
 	began := time.Now()
-	if err := os.RemoveAll(c.unfinished()); err != nil {
+	if err := c.removeUnfinished(ctx); err != nil {
 		return fmt.Errorf("remove an unfinished cluster: %w", err)
 	}
 	args := []string{"-D", c.unfinished(), "-U", database, "--locale=C", "-E", "UTF8",
@@ -138,6 +138,25 @@ func (c *cluster) initdb(ctx context.Context, bin Binaries) error {
 	return nil
 }
 
+// removeUnfinished removes what a start left that was cut short. When that was
+// a moment ago, a child of its initdb may still be writing: it notices soon that
+// nobody speaks to it any more.
+func (c *cluster) removeUnfinished(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for {
+		err := os.RemoveAll(c.unfinished())
+		if !errors.Is(err, syscall.ENOTEMPTY) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
 func (c *cluster) config() string {
 	var b strings.Builder
 	b.WriteString("# Written by latchkey at every start.\n")
@@ -161,6 +180,9 @@ func (c *cluster) run(ctx context.Context, input, program string, args ...string
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if out, err := cmd.CombinedOutput(); err != nil {
+		if cmd.Process != nil { // its children too: they have its session
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		}
 		return fmt.Errorf("%s: %w: %s", filepath.Base(program), err, strings.TrimSpace(string(out)))
 	}
 	return nil
