@@ -20,6 +20,7 @@ run: build ## Start latchkey on its private database at http://localhost:8080
 	./bin/latchkey serve
 
 build: ## Build bin/latchkey
+	@echo "Building bin/latchkey"
 	@go build -trimpath -ldflags '$(LDFLAGS)' -o bin/latchkey ./cmd/latchkey
 
 test: ## Run every test with the race detector

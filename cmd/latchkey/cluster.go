@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"time"
 
 	"latchkey/storage/embedpg"
@@ -65,11 +69,20 @@ func (c *commands) attached(ctx context.Context, f func(url string) error) error
 	if c.DatabaseURL != "" {
 		return f(c.DatabaseURL)
 	}
+	c.sayWhatIsNew()
 	url, release, err := embedpg.Attach(ctx, embedpg.Options{DataDir: c.DataDir, Log: c.log})
 	if err != nil {
 		return err
 	}
 	return errors.Join(f(url), release())
+}
+
+// sayWhatIsNew warns whoever types a command in the wrong place, or as somebody
+// else: it would answer from a new and empty database.
+func (c *commands) sayWhatIsNew() {
+	if _, err := os.Stat(filepath.Join(c.DataDir, "postgres")); errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(c.stderr, "latchkey: there is no database in %s: a new, empty one is made there. If yours is elsewhere, name it with --data-dir or --database-url.\n", c.DataDir)
+	}
 }
 
 // serveCluster runs f with the database for as long as serve lives. The private

@@ -24,22 +24,22 @@ import (
 type settings struct {
 	Config configPath `help:"YAML file with settings of the same names." placeholder:"FILE"`
 
-	Issuer string `help:"Where people and applications find latchkey: https, or http for localhost names." default:"http://localhost:8080" placeholder:"URL"`
+	Issuer string `help:"Where people and applications find latchkey: https, or http for localhost names. Default ${default}." default:"http://localhost:8080" placeholder:"URL"`
 	RPID   string `name:"rp-id" help:"Domain that the passkeys are for: the issuer's host or a parent of it. Frozen at set-up." placeholder:"DOMAIN"`
-	Listen string `help:"Address and port to listen on." default:"127.0.0.1:8080" placeholder:"ADDRESS"`
+	Listen string `help:"Address and port to listen on. Default ${default}." default:"127.0.0.1:8080" placeholder:"ADDRESS"`
 
 	TLSCert       string `name:"tls-cert" help:"Certificate chain (PEM). Read again when it changes." placeholder:"FILE"`
 	TLSKey        string `name:"tls-key" help:"Key of the certificate (PEM)." placeholder:"FILE"`
 	ACME          bool   `name:"acme" help:"Get and renew the certificate by itself (TLS-ALPN-01: port 443 of the issuer's host must lead here)."`
 	ACMEDirectory string `name:"acme-directory" help:"Authority for --acme; without it Let's Encrypt, whose terms --acme accepts." placeholder:"URL"`
-	TLSMin        string `name:"tls-min" help:"Oldest TLS version: 1.3, or 1.2 with its four ECDHE AES-GCM suites." default:"1.3" placeholder:"VERSION"`
+	TLSMin        string `name:"tls-min" help:"Oldest TLS version: 1.3, or 1.2 with its four ECDHE AES-GCM suites. Default ${default}." default:"1.3" placeholder:"VERSION"`
 
 	TrustedProxies []string `help:"Addresses whose X-Forwarded-* headers are believed." placeholder:"CIDR"`
 
-	DataDir     string `help:"Folder for the key file and the private database." placeholder:"DIR"`
+	DataDir     string `help:"Folder for the key file and the private database. Default /var/lib/latchkey as root, else latchkey in $$XDG_DATA_HOME or ~/.local/share." placeholder:"DIR"`
 	DatabaseURL string `help:"PostgreSQL to use instead of the private one in the data dir." placeholder:"URL"`
 	MigrateURL  string `name:"migrate-database-url" help:"The same database as its owner, for migrations." placeholder:"URL"`
-	KeyFile     string `help:"Keys that seal what is stored." placeholder:"FILE"`
+	KeyFile     string `help:"Keys that seal what is stored. Default keys.json in the data dir." placeholder:"FILE"`
 
 	DBMaxConns       int           `name:"db-max-conns" default:"15" help:"Connections to the database at most."`
 	DBMinIdleConns   int           `name:"db-min-idle-conns" default:"5" help:"Connections kept ready."`
@@ -174,6 +174,9 @@ func (s *settings) checkDatabase() error {
 		return wrong("migrate-database-url", "needs --database-url beside it", "postgres://owner@db/latchkey")
 	}
 	for flag, url := range map[string]string{"database-url": s.DatabaseURL, "migrate-database-url": s.MigrateURL} {
+		if scheme, _, found := strings.Cut(url, "://"); found && scheme != "postgres" && scheme != "postgresql" {
+			return wrong(flag, "does not begin with postgres://", "postgres://latchkey@db.internal/latchkey")
+		}
 		if err := storage.CheckURL(url); url != "" && err != nil {
 			return wrong(flag, err.Error(), "postgres://latchkey@db.internal/latchkey")
 		}

@@ -52,13 +52,13 @@ func (l lifetime) String() string {
 
 // lifetimes are how long sessions and tokens live.
 type lifetimes struct {
-	SessionTTL         lifetime `name:"session-ttl" default:"1h" help:"End of a browser's session after its last use." placeholder:"TIME"`
-	SessionMaxAge      lifetime `name:"session-max-age" default:"12h" help:"End of a browser's session at the latest." placeholder:"TIME"`
-	CodeTTL            lifetime `name:"code-ttl" default:"60s" help:"Life of an authorization code." placeholder:"TIME"`
-	AccessTokenTTL     lifetime `name:"access-token-ttl" default:"10m" help:"Life of an access token." placeholder:"TIME"`
-	IDTokenTTL         lifetime `name:"id-token-ttl" default:"1h" help:"Life of an ID token." placeholder:"TIME"`
-	RefreshTokenTTL    lifetime `name:"refresh-token-ttl" default:"14d" help:"End of a refresh token after its last use." placeholder:"TIME"`
-	RefreshTokenMaxAge lifetime `name:"refresh-token-max-age" default:"90d" help:"End of a line of refresh tokens at the latest." placeholder:"TIME"`
+	SessionTTL         lifetime `name:"session-ttl" default:"1h" help:"End of a browser's session after its last use. Default ${default}." placeholder:"TIME"`
+	SessionMaxAge      lifetime `name:"session-max-age" default:"12h" help:"End of a browser's session at the latest. Default ${default}." placeholder:"TIME"`
+	CodeTTL            lifetime `name:"code-ttl" default:"60s" help:"Life of an authorization code. Default ${default}." placeholder:"TIME"`
+	AccessTokenTTL     lifetime `name:"access-token-ttl" default:"10m" help:"Life of an access token. Default ${default}." placeholder:"TIME"`
+	IDTokenTTL         lifetime `name:"id-token-ttl" default:"1h" help:"Life of an ID token. Default ${default}." placeholder:"TIME"`
+	RefreshTokenTTL    lifetime `name:"refresh-token-ttl" default:"14d" help:"End of a refresh token after its last use. Default ${default}." placeholder:"TIME"`
+	RefreshTokenMaxAge lifetime `name:"refresh-token-max-age" default:"90d" help:"End of a line of refresh tokens at the latest. Default ${default}." placeholder:"TIME"`
 }
 
 // check holds every lifetime between bounds: below them nothing would work,

@@ -83,6 +83,7 @@ func execute(ctx context.Context, c *commands, arguments []string) int {
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(status int) { code, done = status, true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+		kong.Help(shortHelp),
 	)
 	if err != nil {
 		fmt.Fprintln(stderr, "latchkey:", err)
@@ -101,7 +102,7 @@ func execute(ctx context.Context, c *commands, arguments []string) int {
 			fmt.Fprintln(stderr, text)
 			return exitUsage
 		}
-		return c.report(usageError{withExample(parser.Model, err)})
+		return c.report(usageError{withHelp(withExample(parser.Model, err))})
 	}
 	return c.report(parsed.Run(c))
 }

@@ -49,6 +49,40 @@ func menu(err error) string {
 	return table("", []string{path + " …", ""}, rows) + "\n\n`" + path + " COMMAND --help` says more."
 }
 
+// shortHelp lists the settings, three screens of them, where they are looked
+// for: at the program itself and at serve. Other commands say where that is.
+func shortHelp(options kong.HelpOptions, ctx *kong.Context) error {
+	selected := ctx.Selected()
+	if selected == nil || selected.Name == "serve" {
+		return kong.DefaultHelpPrinter(options, ctx)
+	}
+	for _, flag := range ctx.Model.Flags {
+		flag.Hidden = flag.Hidden || flag.Group != nil && strings.HasPrefix(flag.Group.Title, "Settings")
+	}
+	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
+		return err
+	}
+	_, err := fmt.Fprint(ctx.Stdout, "\nSettings such as --data-dir, --database-url and --issuer are those of every\ncommand: `latchkey --help` lists them.\n")
+	return err
+}
+
+// withHelp says where to look, when what was typed is no command line: a
+// wrong value is explained already.
+func withHelp(err error) error {
+	parse := (*kong.ParseError)(nil)
+	if !errors.As(err, &parse) || parse.Context == nil || complaint.MatchString(err.Error()) {
+		return err
+	}
+	path := "latchkey"
+	if node := parse.Context.Selected(); node != nil {
+		path += " " + node.Path()
+	}
+	if missing, found := strings.CutPrefix(err.Error(), `expected "`); found {
+		err = errors.New(strings.TrimSuffix(missing, `"`) + " is missing")
+	}
+	return fmt.Errorf("%w (`%s --help` says more)", err, path)
+}
+
 // complaint is how the library begins when a flag's value cannot be read.
 var complaint = regexp.MustCompile(`^--([a-z0-9-]+)(: | must be )`)
 

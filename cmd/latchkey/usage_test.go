@@ -46,6 +46,8 @@ func TestSlipsOfThePen(t *testing.T) {
 		{[]string{"serve", "--lisen", "x"}, `did you mean "--listen"?`},
 		{[]string{"serve", "now"}, "unexpected argument now"},
 		{[]string{"user", "show"}, "<user>"},
+		{[]string{"user", "show"}, "`latchkey user show --help` says more"},
+		{[]string{"serve", "--nonsense"}, "`latchkey serve --help` says more"},
 	} {
 		code, stdout, stderr := command(t, c.arguments...)
 		if code != exitUsage || stdout != "" || !strings.Contains(stderr, c.says) || strings.Count(stderr, "\n") != 1 {
@@ -67,8 +69,9 @@ func TestHelp(t *testing.T) {
 		{[]string{"-h"}, []string{"Commands:", "serve", "--issuer"}},
 		{[]string{"serve", "--help"}, []string{"Run the provider.", "--no-migrate", "Settings", "--issuer", "LATCHKEY_ISSUER"}},
 		{[]string{"help", "serve"}, []string{"Run the provider.", "--no-migrate", "Settings", "--issuer"}},
-		{[]string{"demo", "--help"}, []string{"127.0.0.1:8090", "--client-id", "Settings", "--issuer"}},
+		{[]string{"demo", "--help"}, []string{"127.0.0.1:8090", "--client-id", "Settings", "--issuer", "`latchkey --help` lists them"}},
 		{[]string{"doctor", "--help"}, []string{"exits 1", "--health", "Settings"}},
+		{[]string{"user", "sign-out", "--help"}, []string{"<user>", "--json", "Settings", "`latchkey --help` lists them"}},
 		{[]string{"serve", "--issuer", "nonsense", "--help"}, []string{"--no-migrate"}},
 	} {
 		code, stdout, stderr := command(t, c.arguments...)

@@ -100,7 +100,7 @@ type userInviteCmd struct {
 	DisplayName string   `help:"Name to propose." placeholder:"NAME"`
 	Group       []string `help:"Group to put the person into; may be repeated." sep:"none" placeholder:"NAME"`
 	Role        string   `help:"user or admin." default:"user" enum:"user,admin"`
-	TTL         lifetime `name:"ttl" help:"How long the link works, 1d to 30d." default:"7d" placeholder:"TIME"`
+	TTL         lifetime `name:"ttl" help:"How long the link works, 1d to 30d. Default ${default}." default:"7d" placeholder:"TIME"`
 }
 
 // Run makes an invitation.
@@ -198,7 +198,7 @@ func (c *commands) changeUser(ctx context.Context, w who, change func(*admin.Ser
 
 type userRecoverCmd struct {
 	who
-	TTL lifetime `name:"ttl" help:"How long the link works, 15m to 24h." default:"1h" placeholder:"TIME"`
+	TTL lifetime `name:"ttl" help:"How long the link works, 15m to 24h. Default ${default}." default:"1h" placeholder:"TIME"`
 }
 
 // Run makes a recovery link.
