@@ -43,6 +43,6 @@ function follow(event) {
 document.addEventListener('click', follow)
 document.getElementById('add-passkey').addEventListener('click', once(add))
 const renaming = document.querySelector('form.rename:not([hidden])')
-renaming?.elements.name.focus()
+if (!document.querySelector('[data-alert] [autofocus]')) renaming?.elements.name.focus()
 const signals = document.getElementById('passkeys').dataset.signals
 if (signals) tell(JSON.parse(signals))
