@@ -69,7 +69,7 @@ CREATE TABLE challenges (
     binding_hash   bytea       NOT NULL CHECK (length(binding_hash) = 33),
     interaction    bytea       CHECK (length(interaction) = 33),
     challenge_data bytea       NOT NULL CHECK (length(challenge_data) <= 131072),              -- sealed
-    address_prefix text        NOT NULL DEFAULT '' CHECK (length(address_prefix) <= 64),
+    address_prefix varchar(64) NOT NULL DEFAULT '',
     expires_at     timestamptz NOT NULL,
     created_at     timestamptz NOT NULL DEFAULT now()
 );
@@ -83,14 +83,14 @@ CREATE TABLE sessions (
     credential_id   uuid,
     kind            text        NOT NULL CHECK (kind IN ('full', 'recovery')),
     auth_time       timestamptz NOT NULL,
-    acr             text        NOT NULL DEFAULT '' CHECK (length(acr) <= 64),
+    acr             varchar(64) NOT NULL DEFAULT '',
     amr             text[]      NOT NULL DEFAULT '{}',
     created_at      timestamptz NOT NULL DEFAULT now(),
     last_activity   timestamptz NOT NULL DEFAULT now(),
     idle_expires_at timestamptz NOT NULL,
     expires_at      timestamptz NOT NULL,
     ip_address      inet,
-    user_agent      text        NOT NULL DEFAULT '' CHECK (length(user_agent) <= 120)
+    user_agent      varchar(120) NOT NULL DEFAULT ''
 ) WITH (fillfactor = 85);
 CREATE INDEX sessions_expires ON sessions (expires_at);
 CREATE INDEX sessions_user ON sessions (user_id, created_at);
@@ -232,9 +232,9 @@ CREATE TABLE grants (
     user_code_hash    bytea       CHECK (length(user_code_hash) = 33),
     last_poll_at      timestamptz,
     poll_interval     int,
-    redirect_uri      text        NOT NULL DEFAULT '' CHECK (length(redirect_uri) <= 4096),
-    code_challenge    text        NOT NULL DEFAULT '' CHECK (length(code_challenge) <= 128),
-    nonce             text        NOT NULL DEFAULT '' CHECK (length(nonce) <= 4096),
+    redirect_uri      varchar(4096) NOT NULL DEFAULT '',
+    code_challenge    varchar(128) NOT NULL DEFAULT '',
+    nonce             varchar(4096) NOT NULL DEFAULT '',
     scopes_req        text[]      NOT NULL DEFAULT '{}',
     scopes            text[]      NOT NULL DEFAULT '{}',
     audience          text[]      NOT NULL DEFAULT '{}',
@@ -251,7 +251,7 @@ CREATE TABLE grants (
     rt_expires_at     timestamptz,
     expires_at        timestamptz NOT NULL,
     revoked_at        timestamptz,
-    revoke_reason     text        NOT NULL DEFAULT '' CHECK (length(revoke_reason) <= 64),
+    revoke_reason     varchar(64) NOT NULL DEFAULT '',
     access_not_before timestamptz,
     payload           jsonb       NOT NULL DEFAULT '{}',
     created_at        timestamptz NOT NULL DEFAULT now()
@@ -351,18 +351,18 @@ CREATE TABLE audit_pending (
     pos            bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id             uuid        NOT NULL UNIQUE,
     created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
-    kind           text        NOT NULL CHECK (length(kind) <= 64),
-    actor_kind     text        NOT NULL CHECK (length(actor_kind) <= 16),
-    actor_id       text        NOT NULL DEFAULT '' CHECK (length(actor_id) <= 128),
+    kind           varchar(64) NOT NULL,
+    actor_kind     varchar(16) NOT NULL,
+    actor_id       varchar(128) NOT NULL DEFAULT '',
     subject        uuid,
-    client_id      text        NOT NULL DEFAULT '' CHECK (length(client_id) <= 128),
+    client_id      varchar(128) NOT NULL DEFAULT '',
     passkey_id     uuid,
     session_id     uuid,
     success        boolean     NOT NULL,
-    reason         text        NOT NULL DEFAULT '' CHECK (length(reason) <= 128),
-    request_id     text        NOT NULL DEFAULT '' CHECK (length(request_id) <= 128),
-    address_prefix text        NOT NULL DEFAULT '' CHECK (length(address_prefix) <= 64),
-    agent          text        NOT NULL DEFAULT '' CHECK (length(agent) <= 120),
+    reason         varchar(128) NOT NULL DEFAULT '',
+    request_id     varchar(128) NOT NULL DEFAULT '',
+    address_prefix varchar(64) NOT NULL DEFAULT '',
+    agent          varchar(120) NOT NULL DEFAULT '',
     detail         jsonb       NOT NULL DEFAULT '{}',
     personal       bytea       -- sealed under the general key
 );
