@@ -61,9 +61,7 @@ func (qs *queries) assertionArgs(ctx context.Context, as Assertion, sessionID st
 
 var signIn = `
 	WITH ` + usedPasskey("users") + `, started AS (` + sessionInsert("used") + `
-	), ev1 AS (` + eventSelect("use", "used") + `
-	), ev2 AS (` + eventSelect("clone", "suspected") + `
-	), ev3 AS (` + eventSelect("start", "started") + `)
+	), events AS (` + insertEvents(eventRow("use", "used"), eventRow("clone", "suspected"), eventRow("start", "started")) + `)
 	SELECT * FROM started`
 
 // SignIn writes a verified sign-in down in one statement: the passkey's use, a
@@ -116,9 +114,7 @@ var stepUp = `
 		FROM used, live
 		WHERE s.id = live.id
 		RETURNING s.auth_time, s.created_at, s.last_activity, s.idle_expires_at, s.expires_at, now()
-	), ev1 AS (` + eventSelect("use", "used") + `
-	), ev2 AS (` + eventSelect("clone", "suspected") + `
-	), ev3 AS (` + eventSelect("step", "renewed") + `)
+	), events AS (` + insertEvents(eventRow("use", "used"), eventRow("clone", "suspected"), eventRow("step", "renewed")) + `)
 	SELECT * FROM renewed`
 
 // StepUp writes a verified confirmation down in one statement: the passkey's
