@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"latchkey"
@@ -34,6 +35,7 @@ type person struct {
 
 	consented bool // the forum was allowed to
 	robots    []string
+	doubts    atomic.Int64 // requests that nobody knows the end of
 }
 
 // apps are the applications that all people use.
@@ -198,10 +200,14 @@ func (w *person) consent(b *passkeytest.Browser) *grant {
 // unsure tells whether nobody knows if a request was done. Any other refusal
 // than 503 is a fault: nothing that is asked here may be refused.
 func (w *person) unsure(what string, got *answer) bool {
-	if !got.acknowledged() && !got.inDoubt() {
+	if got.acknowledged() {
+		return false
+	}
+	w.doubts.Add(1)
+	if !got.inDoubt() {
 		w.t.Errorf("%s (%s) answered %s", what, got.request, got)
 	}
-	return !got.acknowledged()
+	return true
 }
 
 // post sends a form to a protocol address with an application's credentials.

@@ -97,6 +97,22 @@ func shortDir(t *testing.T) string {
 	return filepath.Join(parent, "data")
 }
 
+// TestACommandInTheWrongPlace: whoever asks where nothing was ever made is told
+// so, and how to ask elsewhere.
+func TestACommandInTheWrongPlace(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	code, stdout, stderr := runProgram(t, "group", "list", "--json", "--data-dir", dir)
+	if code != exitDone || !strings.Contains(stdout, "[]") {
+		t.Errorf("exit %d: %s", code, stdout)
+	}
+	for _, word := range []string{"there is no database in " + dir, "--data-dir", "--database-url"} {
+		if !strings.Contains(stderr, word) {
+			t.Errorf("it does not say %q: %s", word, stderr)
+		}
+	}
+}
+
 // TestPrivateDatabase walks through what a trial does: start, use commands
 // beside it, start a second time by mistake, lose the database, stop.
 func TestPrivateDatabase(t *testing.T) {
@@ -135,6 +151,9 @@ func TestPrivateDatabase(t *testing.T) {
 	var status struct{ Current, Latest int64 }
 	if err := json.Unmarshal([]byte(stdout), &status); err != nil || code != exitDone || status.Current != status.Latest {
 		t.Errorf("migrate status: exit %d, %v: %s %s", code, err, stdout, stderr)
+	}
+	if strings.Contains(stderr, "there is no database") {
+		t.Errorf("a command beside its database says: %s", stderr)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "postgres", "postmaster.pid")); err == nil {
 		t.Error("the database still runs after the command")
