@@ -27,8 +27,8 @@ func adminSamples() []sample {
 	wrong.Errors = map[string]string{"access_token_ttl": "This is 30 to 86400 seconds.", "allowed_cors_origins": "https://grafana.meridian.example/: write the origin as browsers send it: https://grafana.meridian.example", "name": "Enter a name", "redirect_uris": "http is allowed for localhost only; use https", "group": "Choose at least one group, or open it to everyone"}
 	facts := []templates.Fact{{Name: "Client ID", Value: "grafana-7k2m", Code: true}, {Name: "Issuer", Value: "https://id.meridian.example", Code: true}, {Name: "Type", Value: "Server web app"}, {Name: "Connected", Value: "4 March 2026"}}
 	secrets := []templates.SecretItem{
-		{ID: "k1", Prefix: "lks_9Qx", Made: ago(359 * day), LastUsed: ago(4 * time.Minute), Ends: templates.At(now.Add(6*day), now), EndsSoon: true},
-		{ID: "k2", Prefix: "lks_T4v", Made: ago(time.Minute), LastUsed: templates.At(time.Time{}, now), Ends: templates.At(time.Time{}, now)},
+		{ID: "k1", Prefix: "lk_cs_9Qx", Made: ago(359 * day), LastUsed: ago(4 * time.Minute), Ends: templates.At(now.Add(6*day), now), EndsSoon: true},
+		{ID: "k2", Prefix: "lk_cs_T4v", Made: ago(time.Minute), LastUsed: templates.At(time.Time{}, now), Ends: templates.At(time.Time{}, now)},
 	}
 	clients := []templates.ClientItem{
 		{ID: "wiki", Name: "Wiki", Host: "wiki.meridian.example", Type: "Server web app", Who: "Everyone", Enabled: true, Created: ago(264 * day)},
@@ -43,7 +43,7 @@ func adminSamples() []sample {
 	public.Public, public.Secrets, public.Enabled, public.Base = true, nil, false, person(true)
 	stale := detail
 	stale.Base, stale.Form, stale.Secrets = failing(person(true), "conflict"), wrong, nil
-	done := templates.AdminClientDone{Base: person(true), ID: "grafana-7k2m", Name: "Grafana", Secret: "lks_9QxT4vN2mKc7RzBw8HfYpL3sJd6UaEgX", Settings: settings, Facts: []templates.Fact{
+	done := templates.AdminClientDone{Base: person(true), ID: "grafana-7k2m", Name: "Grafana", Secret: "lk_cs_9QxT4vN2mKc7RzBw8HfYpL3sJd6UaEgX", Settings: settings, Facts: []templates.Fact{
 		{Name: "Sign-in", Value: "Code flow"}, {Name: "Consent", Value: "Not asked, it is your own application"}, {Name: "Who may sign in", Value: "engineering"},
 	}}
 	added := done
