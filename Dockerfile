@@ -10,7 +10,7 @@ COPY go.mod go.sum ./
 RUN go mod download && go mod verify
 # .git comes along, so that `latchkey version` names the commit.
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -o /out/latchkey \
+RUN CGO_ENABLED=0 go build -tags nomsgpack -trimpath -o /out/latchkey \
     -ldflags="-s -w -X main.version=$(git describe --tags --always) -X main.commit=$(git rev-parse HEAD)" ./cmd/latchkey
 RUN printf 'latchkey:x:65532:65532:latchkey:/nonexistent:/sbin/nologin\n' > /out/passwd \
  && printf 'latchkey:x:65532:\n' > /out/group
