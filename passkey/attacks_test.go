@@ -189,24 +189,6 @@ func authDataAttacks() []attack {
 	}
 }
 
-// envelopeAttacks are the lies around the binary parts.
-func envelopeAttacks() []attack {
-	malformed := func(name string, bend func(*passkeytest.Authenticator)) attack {
-		return attack{name, bend, 400, "malformed_credential"}
-	}
-	return []attack{
-		malformed("raw id of another credential", wire(func(w *passkeytest.Wire) { w.RawID = bent(w.RawID) })),           // 36, 65
-		malformed("id of another credential", wire(func(w *passkeytest.Wire) { w.ID = bent(w.ID) })),                     // 36, 65
-		malformed("no id", wire(func(w *passkeytest.Wire) { w.ID, w.RawID = nil, nil })),                                 // 38
-		malformed("not a public key", response(func(m map[string]any) { m["type"] = "password" })),                       // 42
-		malformed("no type of credential", response(func(m map[string]any) { delete(m, "type") })),                       // 42
-		malformed("no response", response(func(m map[string]any) { delete(m, "response") })),                             // 72
-		malformed("a response of null", response(func(m map[string]any) { m["response"] = nil })),                        // 72
-		malformed("a number for an id", response(func(m map[string]any) { m["id"], m["rawId"] = 7, 7 })),                 // 72
-		malformed("an id that is no base64url", response(func(m map[string]any) { m["id"], m["rawId"] = "é+/", "é+/" })), // 72
-	}
-}
-
 // attestationAttacks are the lies that only a registration can tell.
 func attestationAttacks() []attack {
 	malformed := func(name string, bend func(*passkeytest.Authenticator)) attack {

@@ -52,6 +52,19 @@ func checkUserVerified(flags protocol.AuthenticatorFlags) error {
 	return nil
 }
 
+// checkAssertion refuses what the library lets pass, or answers as if a signature
+// had been wrong, although no authenticator makes it: an assertion without a
+// signature, and one with attested credential data (WebAuthn §6.3.3).
+func checkAssertion(parsed *protocol.ParsedCredentialAssertionData) error {
+	if len(parsed.Response.Signature) == 0 {
+		return refusal(errMalformed(), "no_signature", nil)
+	}
+	if parsed.Response.AuthenticatorData.Flags.HasAttestedCredentialData() {
+		return refusal(errMalformed(), "attested_data", nil)
+	}
+	return nil
+}
+
 // checkObject wants the three members of an attestation object (WebAuthn §6.5.4)
 // in exactly their spelling: the library also takes them in another case.
 func checkObject(object []byte) error {

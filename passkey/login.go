@@ -90,7 +90,7 @@ func (s *Service) beginAssertion(ctx context.Context, assertion *protocol.Creden
 // VerifyAuthentication serves POST /api/v1/webauthn/authentication/verify.
 func (s *Service) VerifyAuthentication(ctx context.Context, in *VerifyIn) (*VerifyOut, error) {
 	if err := in.Body.check(); err != nil {
-		return nil, err
+		return nil, s.record(ctx, latchkey.PasskeyRefused, authentication, subject{}, err)
 	}
 	if in.Body.DeviceName != "" {
 		return nil, malformed(errors.New("a sign-in names no device"))
@@ -111,6 +111,9 @@ func (s *Service) authenticate(ctx context.Context, c *storage.Challenge, st *st
 	parsed, err := protocol.ParseCredentialRequestResponseBytes(credential)
 	if err != nil {
 		return nil, refusal(errMalformed(), "unreadable", err)
+	}
+	if err := checkAssertion(parsed); err != nil {
+		return nil, err
 	}
 	flags := parsed.Response.AuthenticatorData.Flags
 	if err := s.checkOrigin(&parsed.Response.CollectedClientData); err != nil {

@@ -181,7 +181,7 @@ func (s *Service) beginRegistration(ctx context.Context, a *account, exclude []p
 // VerifyRegistration serves POST /api/v1/webauthn/registration/verify.
 func (s *Service) VerifyRegistration(ctx context.Context, in *VerifyIn) (*VerifyOut, error) {
 	if err := in.Body.check(); err != nil {
-		return nil, err
+		return nil, s.record(ctx, latchkey.PasskeyRefused, registration, subject{}, err)
 	}
 	name, ok := "", true
 	if in.Body.DeviceName != "" {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"latchkey"
 	"latchkey/passkey/passkeytest"
@@ -150,17 +151,17 @@ func (w *world) count(t testing.TB, sql string) int {
 	return n
 }
 
-// snapshot is everything that an attack must leave as it is, and how many
-// refusals stand in the log. Challenges come and go, and a look at a session
+// snapshot is everything that an attack must leave as it is, and the refusals
+// that stand in the log. Challenges come and go, and a look at a session
 // moves its idle end; those are left out.
 type snapshot struct {
 	tables   map[string]string
-	refusals int
+	refusals []event
 }
 
 func (w *world) snapshot(t testing.TB) snapshot {
 	t.Helper()
-	out := snapshot{tables: map[string]string{}, refusals: len(w.events(t, "passkey.refused"))}
+	out := snapshot{tables: map[string]string{}, refusals: w.events(t, "passkey.refused")}
 	for table, columns := range map[string]string{
 		"users":          "to_jsonb(x)",
 		"credentials":    "to_jsonb(x)",
@@ -208,13 +209,26 @@ func (w *world) events(t testing.TB, kind string) []event {
 func (w *world) wantRefusal(t testing.TB, before snapshot) {
 	t.Helper()
 	refusals := w.events(t, "passkey.refused")
-	if len(refusals) != before.refusals+1 {
-		t.Errorf("the log holds %d refusals, want %d: %+v", len(refusals), before.refusals+1, refusals)
+	if len(refusals) != len(before.refusals)+1 {
+		t.Errorf("the log holds %d refusals, want %d: %+v", len(refusals), len(before.refusals)+1, refusals)
 	}
 	for _, refusal := range refusals {
 		if refusal.Success || refusal.Reason == "" {
 			t.Errorf("a refusal is %+v, want a failure with a reason", refusal)
 		}
+	}
+}
+
+// wantReasons demands that exactly the refusals of these reasons joined the log.
+func (w *world) wantReasons(t testing.TB, before snapshot, reasons ...string) {
+	t.Helper()
+	want := before.refusals
+	for _, reason := range reasons {
+		want = append(want[:len(want):len(want)], event{Reason: reason})
+	}
+	anyOrder := cmpopts.SortSlices(func(a, b event) bool { return a.Reason < b.Reason })
+	if diff := cmp.Diff(want, w.events(t, "passkey.refused"), anyOrder, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("the refusals in the log are others (-want +got):\n%s", diff)
 	}
 }
 
