@@ -22,6 +22,7 @@ func TestARefusedRegistrationSpendsItsChallenge(t *testing.T) {
 	before := w.snapshot(t)
 	w.wantRefused(t, b.VerifyRegistration(options.ChallengeID, good, nil), 410, "challenge_expired")
 	w.wantUnchanged(t, before)
+	w.wantReasons(t, before, "no_challenge")
 }
 
 // TestAUsedRegistrationChallengeIsSpent is attack 4.
@@ -34,6 +35,7 @@ func TestAUsedRegistrationChallengeIsSpent(t *testing.T) {
 	again := create(t, passkeytest.New(b.Device.RPID, b.Device.Origin), options)
 	w.wantRefused(t, b.VerifyRegistration(options.ChallengeID, again, nil), 410, "challenge_expired")
 	w.wantUnchanged(t, before)
+	w.wantReasons(t, before, "no_challenge")
 }
 
 // TestAReplayedSignInIsRefused is attack 50: the very same bytes once more,
@@ -50,9 +52,14 @@ func TestAReplayedSignInIsRefused(t *testing.T) {
 	for _, b := range []*passkeytest.Browser{victim, w.browser(t, nil)} {
 		w.wantRefused(t, b.VerifyAuthentication(options.ChallengeID, answer), 410, "challenge_expired")
 	}
+	w.wantUnchanged(t, before)
+	w.wantReasons(t, before, "no_challenge", "no_challenge")
 	other := victim.AuthenticationOptions("login", "")
+	wantStatus(t, other, 200)
+	before = w.snapshot(t)
 	w.wantRefused(t, victim.VerifyAuthentication(other.ChallengeID, answer), 401, "verification_failed")
 	w.wantUnchanged(t, before)
+	w.wantRefusal(t, before)
 }
 
 // TestAnOldChallengeIsRefused is attack 5: ten minutes are over.
@@ -67,6 +74,7 @@ func TestAnOldChallengeIsRefused(t *testing.T) {
 		w.exec(t, age)
 		w.wantRefused(t, b.VerifyRegistration(options.ChallengeID, create(t, b.Device, options), nil), 410, "challenge_expired")
 		w.wantUnchanged(t, before)
+		w.wantReasons(t, before, "no_challenge")
 	})
 	t.Run("sign-in", func(t *testing.T) {
 		t.Parallel()
@@ -77,6 +85,7 @@ func TestAnOldChallengeIsRefused(t *testing.T) {
 		w.exec(t, age)
 		w.wantRefused(t, b.VerifyAuthentication(options.ChallengeID, get(t, b.Device, options)), 410, "challenge_expired")
 		w.wantUnchanged(t, before)
+		w.wantReasons(t, before, "no_challenge")
 	})
 }
 
@@ -101,6 +110,41 @@ func TestAnotherPersonsChallengeIsRefused(t *testing.T) {
 	answer := create(t, passkeytest.New(mallory.Device.RPID, mallory.Device.Origin), options)
 	w.wantRefused(t, mallory.VerifyRegistration(options.ChallengeID, answer, nil), 410, "challenge_expired")
 	w.wantUnchanged(t, before)
+	w.wantReasons(t, before, "no_challenge")
+}
+
+// TestAChallengeMadeForAnotherPersonIsRefused is attack 3 with nothing else
+// wrong: the browser, its cookie and the passkey are those of the challenge, and
+// the session behind the cookie has become somebody else's.
+func TestAChallengeMadeForAnotherPersonIsRefused(t *testing.T) {
+	t.Parallel()
+	const handOver = `UPDATE sessions SET (user_id, credential_id) = (SELECT user_id, id FROM credentials
+		WHERE user_id = (SELECT id FROM users WHERE username = 'mallory'))
+		WHERE user_id = (SELECT id FROM users WHERE username = 'alice')`
+	t.Run("registration", func(t *testing.T) {
+		t.Parallel()
+		w := start(t)
+		w.enroll(t, "mallory")
+		b, options := w.registering(t, "add")
+		w.exec(t, handOver)
+		before := w.snapshot(t)
+		w.wantRefused(t, b.VerifyRegistration(options.ChallengeID, create(t, b.Device, options), nil), 401, "session_required")
+		w.wantUnchanged(t, before)
+		w.wantReasons(t, before, "session_ended")
+	})
+	t.Run("step-up", func(t *testing.T) {
+		t.Parallel()
+		w := start(t)
+		b := w.admin(t)
+		w.enroll(t, "mallory")
+		options := b.AuthenticationOptions("reauth", "")
+		wantStatus(t, options, 200)
+		w.exec(t, handOver)
+		before := w.snapshot(t)
+		w.wantRefused(t, b.VerifyAuthentication(options.ChallengeID, get(t, b.Device, options)), 401, "session_required")
+		w.wantUnchanged(t, before)
+		w.wantReasons(t, before, "session_ended")
+	})
 }
 
 // TestAChallengeIsBoundToItsBrowser is attack 7: without the cookie that the
@@ -112,9 +156,21 @@ func TestAChallengeIsBoundToItsBrowser(t *testing.T) {
 		t.Parallel()
 		w := start(t)
 		b, options := w.registering(t, "invite")
+		other := w.browser(t, nil)
+		wantStatus(t, other.AuthenticationOptions("login", ""), 200) // a browser with a cookie of its own
+		before := w.snapshot(t)
+		w.wantRefused(t, other.VerifyRegistration(options.ChallengeID, create(t, b.Device, options), nil), 410, "challenge_expired")
+		w.wantUnchanged(t, before)
+		w.wantReasons(t, before, "no_challenge")
+	})
+	t.Run("registration without any cookie", func(t *testing.T) {
+		t.Parallel()
+		w := start(t)
+		b, options := w.registering(t, "invite")
 		before := w.snapshot(t)
 		w.wantRefused(t, w.browser(t, nil).VerifyRegistration(options.ChallengeID, create(t, b.Device, options), nil), 410, "challenge_expired")
 		w.wantUnchanged(t, before)
+		w.wantReasons(t, before, "no_challenge")
 	})
 	t.Run("sign-in", func(t *testing.T) {
 		t.Parallel()
@@ -125,6 +181,7 @@ func TestAChallengeIsBoundToItsBrowser(t *testing.T) {
 		before := w.snapshot(t)
 		w.wantRefused(t, victim.VerifyAuthentication(options.ChallengeID, get(t, attacker.Device, options)), 410, "challenge_expired")
 		w.wantUnchanged(t, before)
+		w.wantReasons(t, before, "no_challenge")
 	})
 }
 
@@ -141,6 +198,7 @@ func TestAChallengeServesOneCeremony(t *testing.T) {
 		b.Device.Bend.ClientData = func(c *passkeytest.ClientData) { c.Challenge = challengeOf(t, login) }
 		w.wantRefused(t, b.VerifyRegistration(login.ChallengeID, create(t, b.Device, options), nil), 410, "challenge_expired")
 		w.wantUnchanged(t, before)
+		w.wantReasons(t, before, "no_challenge")
 	})
 	t.Run("a registration's at sign-in", func(t *testing.T) {
 		t.Parallel()
@@ -153,6 +211,7 @@ func TestAChallengeServesOneCeremony(t *testing.T) {
 		device.Bend.ClientData = func(c *passkeytest.ClientData) { c.Challenge = challengeOf(t, options) }
 		w.wantRefused(t, b.VerifyAuthentication(options.ChallengeID, get(t, device, login)), 410, "challenge_expired")
 		w.wantUnchanged(t, before)
+		w.wantReasons(t, before, "no_challenge")
 	})
 }
 
@@ -164,9 +223,12 @@ func TestAnUnknownChallengeLooksLikeAnOldOne(t *testing.T) {
 	b := w.browser(t, w.admin(t).Device)
 	options := b.AuthenticationOptions("login", "")
 	answer := get(t, b.Device, options)
+	before := w.snapshot(t)
 	for _, id := range []string{"x", challenge43, options.ChallengeID + "A", options.ChallengeID[1:]} {
 		w.wantRefused(t, b.VerifyAuthentication(id, answer), 410, "challenge_expired")
 	}
+	w.wantUnchanged(t, before)
+	w.wantReasons(t, before, "no_challenge", "no_challenge", "no_challenge", "no_challenge")
 	wantStatus(t, b.VerifyAuthentication(options.ChallengeID, answer), 200)
 }
 

@@ -18,7 +18,34 @@ func TestStepUpByAnotherPersonIsRefused(t *testing.T) {
 	mallory.Device.IgnoreAllow = true
 	w.wantRefused(t, alice.VerifyAuthentication(options.ChallengeID, get(t, mallory.Device, options)), 401, "verification_failed")
 	w.wantUnchanged(t, before)
-	w.wantRefusal(t, before)
+	w.wantReasons(t, before, "other_person")
+}
+
+// TestStepUpByAnotherPersonInTheListIsRefused is attack 70 with nothing else
+// wrong: the list names a passkey that Alice removed since, and Mallory made one
+// of her own with the same id.
+func TestStepUpByAnotherPersonInTheListIsRefused(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	mallory := w.enroll(t, "mallory")
+	b, options := w.registering(t, "add")
+	wantStatus(t, b.VerifyRegistration(options.ChallengeID, create(t, b.Device, options), nil), 201)
+	reauth := b.AuthenticationOptions("reauth", "")
+	listed := b.Device.Credential().ID
+	w.exec(t, "DELETE FROM credentials WHERE created_at = (SELECT max(created_at) FROM credentials)")
+
+	options = mallory.RegistrationOptions("add", "", nil)
+	mallory.Device.IgnoreExclude = true
+	mallory.Device.Bend.AuthData = func(d *passkeytest.AuthData) { d.CredentialID = listed }
+	mallory.Device.Bend.Wire = func(v *passkeytest.Wire) { v.ID, v.RawID = listed, listed }
+	wantStatus(t, mallory.VerifyRegistration(options.ChallengeID, create(t, mallory.Device, options), nil), 201)
+	mallory.Device.Bend = passkeytest.Bend{}
+	mallory.Device.Credential().ID = listed
+
+	before := w.snapshot(t)
+	w.wantRefused(t, b.VerifyAuthentication(reauth.ChallengeID, get(t, mallory.Device, reauth)), 401, "verification_failed")
+	w.wantUnchanged(t, before)
+	w.wantReasons(t, before, "other_person")
 }
 
 // TestStepUpWithAPasskeyOutsideTheListIsRefused is attack 71: the person's own
