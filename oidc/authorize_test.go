@@ -49,8 +49,14 @@ func TestAuthorizeRepeatedParameters(t *testing.T) {
 		q.Add(name, "x")
 		q.Add(name, "x")
 		page := name == "client_id" || name == "redirect_uri"
+		before := w.events(t, latchkey.AuthorizationRefused, "repeated_parameter")
+		refused := 0
 		check := func(how string, got *answer) {
 			t.Helper()
+			refused++
+			if n := w.events(t, latchkey.AuthorizationRefused, "repeated_parameter"); n != before+refused {
+				t.Errorf("%s %s: %d events, want %d", name, how, n-before, refused)
+			}
 			switch {
 			case page && (got.status != 400 || got.header.Get("Location") != ""):
 				t.Errorf("%s %s: answered %d %s", name, how, got.status, got.header.Get("Location"))
@@ -103,6 +109,8 @@ func (w *world) wantRedirect(t *testing.T, what string, got *answer, code string
 	}
 }
 
+// What is wrong with a request of a known application goes back to it, the
+// values of max_age that are none among it (SECURITY case 10).
 func TestAuthorizeRefusedByRedirect(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -149,7 +157,11 @@ func TestAuthorizeRefusedByRedirect(t *testing.T) {
 	}
 	empty := a.params("scope", "openid")
 	empty.Set("max_age", "")
+	before := w.events(t, latchkey.AuthorizationRefused, "max_age")
 	w.wantRedirect(t, "max_age empty", b.get(t, "/oauth2/authorize?"+empty.Encode()), "invalid_request")
+	if n := w.events(t, latchkey.AuthorizationRefused, "max_age"); n != before+1 {
+		t.Errorf("max_age empty: %d events", n-before)
+	}
 	w.wantRedirect(t, "grant type not allowed", b.get(t, machine.request()), "unauthorized_client")
 	w.noGrant(t)
 	if n := w.count(t, `SELECT count(*) FROM interactions`); n != 0 {
@@ -187,6 +199,9 @@ func TestAllowedGroups(t *testing.T) {
 	a := w.app(t, "wiki", func(c *latchkey.Client) { c.AllowedGroups = []string{"staff"} })
 	b := w.browser().signIn(t, alice)
 	got := b.get(t, a.request())
+	if !strings.Contains(got.body, "You may not use \u2068App wiki\u2069<") {
+		t.Error("the name is not set off from the sentence around it")
+	}
 	if got.status != 403 || !strings.Contains(got.body, `data-code="not_allowed"`) || !strings.Contains(got.body, "error=access_denied") {
 		t.Errorf("answered %d %s", got.status, got.body)
 	}

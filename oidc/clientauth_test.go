@@ -33,6 +33,7 @@ func TestClientAuthenticationRefused(t *testing.T) {
 		"no client at all":         {form: url.Values{}},
 		"disabled client":          {basic: []string{"off", off.secret}},
 		"wrong secret":             {basic: []string{"basic", basic.secret + "x"}},
+		"wrong secret by post":     {form: url.Values{"client_id": {"post"}, "client_secret": {post.secret + "x"}}},
 		"secret of another":        {basic: []string{"basic", post.secret}},
 		"empty secret":             {basic: []string{"basic", ""}},
 		"no secret":                {form: url.Values{"client_id": {"basic"}}},

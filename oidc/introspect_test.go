@@ -27,6 +27,12 @@ func TestIntrospectionNeedsAConfidentialClient(t *testing.T) {
 	if strings.Contains(anonymous.body, "active") || strings.Contains(anonymous.body, "alice") {
 		t.Errorf("it says something: %s", anonymous.body)
 	}
+	if n := w.events(t, latchkey.ClientAuthFailed, ""); n != 3 {
+		t.Errorf("%d events of failed authentication, want 3", n)
+	}
+	if !a.active(t, tk.access) {
+		t.Error("asking in vain ended the token")
+	}
 	wantFault(t, a.call(t, "/oauth2/introspect", url.Values{}), 400, "invalid_request")
 	wantFault(t, a.call(t, "/oauth2/revoke", url.Values{"token_type_hint": {"access_token"}}), 400, "invalid_request")
 	if n := w.count(t, `SELECT count(*) FROM audit_pending WHERE kind = 'token.refused' AND reason = 'no_token' AND client_id = 'wiki'`); n != 2 {

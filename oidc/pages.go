@@ -55,12 +55,13 @@ func hostOf(address string) string {
 // showNotAllowed tells a person outside of the allowed groups which rule it is
 // and whom to ask, and leads back with the refusal.
 func (p *Provider) showNotAllowed(c *gin.Context, cl *latchkey.Client, target string) error {
+	name := "\u2068" + cl.Name + "\u2069" // set off from the words around it, also where its letters run the other way
 	return p.show(c, http.StatusForbidden, templates.Error{
 		Code:    "not_allowed",
-		Title:   "You may not use " + cl.Name,
-		Text:    cl.Name + " is open to certain groups only, and you are in none of them.",
+		Title:   "You may not use " + name,
+		Text:    name + " is open to certain groups only, and you are in none of them.",
 		Advice:  "Ask an administrator to add you to one of its groups, then try again.",
 		Support: latchkey.ActorFrom(c.Request.Context()).RequestID,
-		Back:    target, BackLabel: "Back to " + cl.Name,
+		Back:    target, BackLabel: "Back to " + name,
 	})
 }

@@ -29,8 +29,11 @@ func TestPromptNone(t *testing.T) {
 	w.wantRedirect(t, "max_age passed", b.get(t, a.request("prompt", "none", "max_age", "60")), "login_required")
 	w.sql(t, `UPDATE sessions SET idle_expires_at = now()`)
 	w.wantRedirect(t, "session over", b.get(t, a.request("prompt", "none")), "login_required")
-	if n := w.events(t, latchkey.AuthorizationRefused, "login_required"); n != 3 {
-		t.Errorf("%d events", n)
+	w.wantRedirect(t, "mixed with login", b.get(t, a.request("prompt", "none login")), "invalid_request")
+	for reason, want := range map[string]int{"login_required": 3, "consent_required": 1, "prompt_none_mixed": 1} {
+		if n := w.events(t, latchkey.AuthorizationRefused, reason); n != want {
+			t.Errorf("%d events of reason %s, want %d", n, reason, want)
+		}
 	}
 }
 

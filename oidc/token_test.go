@@ -76,6 +76,14 @@ func TestClientCredentials(t *testing.T) {
 	for _, scope := range []string{"openid", "offline_access", "jobs:run openid", "unheard_of", "jobs:run profile"} {
 		wantFault(t, ask(machine, scope), 400, "invalid_scope")
 	}
+	for reason, want := range map[string]int{"grant_type_not_allowed": 2, "scope_not_allowed": 5} {
+		if n := w.events(t, latchkey.TokenRefused, reason); n != want {
+			t.Errorf("%d events of reason %s, want %d", n, reason, want)
+		}
+	}
+	if n := w.events(t, latchkey.TokenIssued, ""); n != 0 {
+		t.Errorf("%d tokens were issued", n)
+	}
 	got := ask(machine, "jobs:run")
 	m := got.json(t)
 	if got.status != 200 || m["id_token"] != nil || m["refresh_token"] != nil || m["scope"] != "jobs:run" {
@@ -89,7 +97,11 @@ func TestClientCredentials(t *testing.T) {
 	if !machine.active(t, token) {
 		t.Error("the token is not active")
 	}
-	wantFault(t, w.userinfo(t, token), 403, "insufficient_scope")
+	told := w.userinfo(t, token) // SECURITY case 49
+	wantFault(t, told, 403, "insufficient_scope")
+	if !strings.Contains(told.header.Get("WWW-Authenticate"), `error="insufficient_scope"`) || w.events(t, latchkey.TokenRefused, "insufficient_scope") != 1 {
+		t.Errorf("userinfo: WWW-Authenticate is %q", told.header.Get("WWW-Authenticate"))
+	}
 	if err := w.db.FlushCounts(t.Context()); err != nil {
 		t.Fatal(err)
 	}

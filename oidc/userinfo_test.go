@@ -12,7 +12,8 @@ import (
 	"latchkey/storage/storagetest"
 )
 
-// bearerTokens are tokens that are none, or not any more.
+// Tokens that are none, or not any more, each with one thing wrong (SECURITY
+// case 49).
 func TestTokensThatDoNotCount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -48,8 +49,12 @@ func TestTokensThatDoNotCount(t *testing.T) {
 		"signature cut":    strings.Join(strings.Split(a.tokens(t, b).access, ".")[:2], ".") + ".",
 		"empty":            "",
 	} {
+		before := w.events(t, latchkey.TokenRefused, "")
 		got := w.userinfo(t, token)
 		wantFault(t, got, 401, "invalid_token")
+		if n := w.events(t, latchkey.TokenRefused, ""); n != before+1 {
+			t.Errorf("%s: %d events", name, n-before)
+		}
 		if !strings.HasPrefix(got.header.Get("WWW-Authenticate"), `Bearer realm="latchkey", error="invalid_token"`) {
 			t.Errorf("%s: WWW-Authenticate is %q", name, got.header.Get("WWW-Authenticate"))
 		}

@@ -106,7 +106,7 @@ func TestAddressesThatAreNotBuilt(t *testing.T) {
 	}
 }
 
-// CONTRACT 5.12.
+// CONTRACT 5.12 and SECURITY case 82.
 func TestCORSOfApplications(t *testing.T) {
 	t.Parallel()
 	app := servertest.Start(t)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -141,6 +142,65 @@ func TestForeignKeyFile(t *testing.T) {
 	after, err := os.ReadFile(filepath.Join(other, "keys.json"))
 	if err != nil || string(before) != string(after) {
 		t.Errorf("the key file changed: %v", err)
+	}
+}
+
+// TestBadKeyFilesStopTheStart (SECURITY cases 128 and 129): each thing wrong
+// alone; the start says what to do, and the file is left as it is.
+func TestBadKeyFilesStopTheStart(t *testing.T) {
+	t.Parallel()
+	url, dir := storagetest.Empty(t), t.TempDir()
+	_, stop := start(t, "--listen", freeAddress(t), "--database-url", url, "--data-dir", dir)
+	stop()
+	good, err := os.ReadFile(filepath.Join(dir, "keys.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	replaced := func(pattern, by string) []byte {
+		return regexp.MustCompile(pattern).ReplaceAll(good, []byte(by))
+	}
+	file := func(content []byte) func(*testing.T, string) error {
+		return func(_ *testing.T, path string) error { return os.WriteFile(path, content, 0o600) }
+	}
+	for _, c := range []struct {
+		name, says string
+		spoil      func(t *testing.T, path string) error
+	}{
+		{"readable by others", "chmod 600", func(_ *testing.T, path string) error { return os.Chmod(path, 0o644) }},
+		{"symbolic link", "symbolic link", func(t *testing.T, path string) error {
+			elsewhere := filepath.Join(t.TempDir(), "keys.json")
+			return errors.Join(os.Rename(path, elsewhere), os.Symlink(elsewhere, path))
+		}},
+		{"empty", "it is empty", file(nil)},
+		{"truncated", "cut short", file(good[:len(good)/2])},
+		{"bad JSON", "not valid JSON", file(replaced(`":`, `"=`))},
+		{"unknown version", "version must be", file(replaced(`"version": *1`, `"version": 1000`))},
+		{"key of 31 bytes", "is 31 bytes and must be 32", file(replaced(`("session_signing_key": *)"[^"]*"`, `$1"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg=="`))},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			own := t.TempDir()
+			path := filepath.Join(own, "keys.json")
+			if err := errors.Join(os.WriteFile(path, good, 0o600), c.spoil(t, path)); err != nil {
+				t.Fatal(err)
+			}
+			look := func() (string, fs.FileMode) {
+				content, err := os.ReadFile(path)
+				info, statErr := os.Lstat(path)
+				if err := errors.Join(err, statErr); err != nil {
+					t.Fatal(err)
+				}
+				return string(content), info.Mode()
+			}
+			content, mode := look()
+			code, stdout, stderr := command(t, "serve", "--listen", freeAddress(t), "--database-url", url, "--data-dir", own)
+			if code != exitKeys || stdout != "" || !strings.Contains(stderr, c.says) {
+				t.Errorf("exit %d, want %d and words that say %q: %s", code, exitKeys, c.says, stderr)
+			}
+			if after, afterMode := look(); after != content || afterMode != mode {
+				t.Errorf("the file was changed: mode %v, was %v", afterMode, mode)
+			}
+		})
 	}
 }
 
