@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/net/html"
+
 	"latchkey"
 	"latchkey/storage"
 )
@@ -74,5 +76,29 @@ func TestTheListOfApplications(t *testing.T) {
 		if p := c.open("/admin/clients?cursor=" + cursor); p.status != http.StatusBadRequest || p.alert() != "invalid_cursor" {
 			t.Errorf("cursor %s answered %d %s, want 400 invalid_cursor", cursor, p.status, p.alert())
 		}
+	}
+}
+
+// TestTheLastUseOfEachSecret (SECURITY case 43): who rotates a secret sees of
+// each when it was last used, and of a new one that it never was.
+func TestTheLastUseOfEachSecret(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	id, path, first := c.wiki()
+	c.submit(c.open(path), path+"/secrets", nil).want(http.StatusOK, "admin-client-done")
+	c.signInTo(id, first, c.Browser)
+	if err := c.DB.FlushCounts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	oldest, newest := c.Text(t, "SELECT id FROM client_secrets ORDER BY created_at LIMIT 1"), c.Text(t, "SELECT id FROM client_secrets ORDER BY created_at DESC LIMIT 1")
+	used := c.Text(t, `SELECT to_char(last_used_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') FROM client_secrets WHERE id = '`+oldest+"'")
+	lastUse := func(secret string) *html.Node {
+		return c.open(path).find("tr", "data-id", secret).FirstChild.NextSibling.NextSibling
+	}
+	if cell := lastUse(oldest); attr(cell, "data-label") != "Last used" || used == "" || cell.FirstChild.Data != "time" || attr(cell.FirstChild, "datetime") != used {
+		t.Errorf("of the used secret the page says %q, want %s", textOf(cell), used)
+	}
+	if cell := lastUse(newest); attr(cell, "data-label") != "Last used" || !strings.EqualFold(textOf(cell), "never") {
+		t.Errorf("of the new secret the page says %q", textOf(cell))
 	}
 }
