@@ -20,21 +20,23 @@ func TestTheSetUpPageAndItsToken(t *testing.T) {
 	w.exec(t, "UPDATE one_time_links SET expires_at = now() - interval '1 second' WHERE id = (SELECT id FROM one_time_links ORDER BY created_at DESC, id DESC LIMIT 1)")
 	page := func() *passkeytest.Answer { return w.browser(t, nil).Get("/setup") }
 	wantStatus(t, page(), 200)
-	ask := func(name, token string, status int, code string) {
+	ask := func(token string, status int, code string) {
 		t.Helper()
 		before := w.snapshot(t)
 		w.wantRefused(t, w.browser(t, nil).RegistrationOptions("setup", token, person("eve")), status, code)
 		w.wantUnchanged(t, before)
-		if got := w.snapshot(t); got.refusals != before.refusals+1 {
-			t.Errorf("%s: %d refusals were recorded, want 1", name, got.refusals-before.refusals)
-		}
+		w.wantReasons(t, before, code)
 	}
-	ask("no token", "", 401, "invalid_token")
-	ask("wrong token", token[:len(token)-1]+"A", 401, "invalid_token")
-	ask("old token", old, 410, "token_expired")
+	wrong := []byte(token) // of the right form, and nobody's
+	if wrong[10]++; token[10] == 'Z' || token[10] == 'z' || token[10] == '9' || token[10] == '_' || token[10] == '-' {
+		wrong[10] = 'A'
+	}
+	ask("", 401, "invalid_token")
+	ask(string(wrong), 401, "invalid_token")
+	ask(old, 410, "token_expired")
 	wantStatus(t, w.browser(t, nil).Register("setup", token, person("alice")), 201)
-	ask("after set-up", token, 409, "setup_done")
-	ask("wrong token after set-up", "nonsense", 409, "setup_done")
+	ask(token, 409, "setup_done")
+	ask(string(wrong), 409, "setup_done")
 	if got := page(); got.Status != 404 || !strings.Contains(string(got.Raw), `data-code="setup_done"`) {
 		t.Errorf("the page answered %d after set-up, want 404 setup_done", got.Status)
 	}
