@@ -36,8 +36,8 @@ type trusted struct {
 	payload  []byte
 }
 
-// maxTrusted bounds the tokens remembered, about 3 MB.
-const maxTrusted = 4096
+// maxTrusted bounds the payloads remembered, in bytes: some thousand tokens.
+const maxTrusted = 4 << 20
 
 // Options say what a Ring works on.
 type Options struct {
@@ -63,7 +63,10 @@ var ErrUntrusted = errors.New("not signed by us")
 // New makes an empty ring; Ensure or Load fills it.
 func New(o Options) *Ring {
 	r := &Ring{db: o.DB, now: o.DB.Clock}
-	r.trusted = otter.Must(&otter.Options[[sha256.Size]byte, trusted]{MaximumSize: maxTrusted})
+	r.trusted = otter.Must(&otter.Options[[sha256.Size]byte, trusted]{
+		MaximumWeight: maxTrusted,
+		Weigher:       func(_ [sha256.Size]byte, t trusted) uint32 { return uint32(len(t.payload)) },
+	})
 	r.current.Store(&view{})
 	return r
 }
