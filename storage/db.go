@@ -103,12 +103,11 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.Tracer != nil {
 		config.ConnConfig.Tracer = multitracer.New(o.Tracer, deadline{})
 	}
-	config.AfterConnect = func(texts *rewrites) func(context.Context, *pgx.Conn) error {
-		return func(_ context.Context, c *pgx.Conn) error {
-			c.PgConn().CustomData()[rewritesKey] = texts
-			return nil
-		}
-	}(&rewrites{})
+	texts := &rewrites{}
+	config.AfterConnect = func(_ context.Context, c *pgx.Conn) error {
+		c.PgConn().CustomData()[rewritesKey] = texts
+		return nil
+	}
 	for name, value := range sessionSettings {
 		if _, set := config.ConnConfig.RuntimeParams[name]; !set {
 			config.ConnConfig.RuntimeParams[name] = value

@@ -11,11 +11,14 @@ import (
 	"latchkey"
 )
 
+// intoEvents begins every statement that writes events.
+const intoEvents = `
+	INSERT INTO audit_pending (id, kind, actor_kind, actor_id, subject, client_id, passkey_id, session_id,
+	                           success, reason, request_id, address_prefix, agent, detail, personal)`
+
 // insertEvent writes one event where the sequencer finds it. Its arguments are
 // those of eventArgs.
-const insertEvent = `
-	INSERT INTO audit_pending (id, kind, actor_kind, actor_id, subject, client_id, passkey_id, session_id,
-	                           success, reason, request_id, address_prefix, agent, detail, personal)
+const insertEvent = intoEvents + `
 	VALUES (@event_id, @event_kind, @event_actor_kind, @event_actor_id, @event_subject, @event_client, @event_passkey, @event_session,
 	        @event_success, @event_reason, @event_request, @event_prefix, @event_agent, @event_detail, @event_personal)`
 

@@ -14,10 +14,7 @@ func eventSelect(name, from string) string { return insertEvents(eventRow(name, 
 // insertEvents writes the events of several eventRows. One INSERT for all of
 // them is prepared once, with all its checks.
 func insertEvents(rows ...string) string {
-	return `
-		INSERT INTO audit_pending (id, kind, actor_kind, actor_id, subject, client_id, passkey_id, session_id,
-		                           success, reason, request_id, address_prefix, agent, detail, personal)` +
-		strings.Join(rows, " UNION ALL ")
+	return intoEvents + strings.Join(rows, " UNION ALL ")
 }
 
 func eventRow(name, from string) string {

@@ -23,9 +23,7 @@ func insertEventFrom(shape eventShape, from string) string {
 		}
 		return s
 	}
-	return `
-		INSERT INTO audit_pending (id, kind, actor_kind, actor_id, subject, client_id, passkey_id, session_id,
-		                           success, reason, request_id, address_prefix, agent, detail, personal)
+	return intoEvents + `
 		SELECT ` + strings.Join([]string{
 		"@event_id", or(shape.kind, eventAsGiven.kind), "@event_actor_kind", "@event_actor_id",
 		or(shape.subject, eventAsGiven.subject), "@event_client", "@event_passkey::uuid", or(shape.session, eventAsGiven.session),
