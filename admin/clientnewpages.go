@@ -2,6 +2,7 @@ package admin
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -77,10 +78,7 @@ func checkTyped(c *latchkey.Client, wrong map[string]string) error {
 }
 
 func cloneWithout(form url.Values, names ...string) url.Values {
-	out := url.Values{}
-	for name, values := range form {
-		out[name] = values
-	}
+	out := maps.Clone(form)
 	for _, name := range names {
 		out.Del(name)
 	}
