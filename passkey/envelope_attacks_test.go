@@ -1,6 +1,7 @@
 package passkey_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"latchkey/passkey/passkeytest"
@@ -107,4 +108,22 @@ func TestAnAnswerNestedTooDeeplyIsRefused(t *testing.T) {
 	w.wantUnchanged(t, before)
 	b.Device.Bend.Response = nil
 	wantStatus(t, b.VerifyAuthentication(login.ChallengeID, get(t, b.Device, login)), 200)
+}
+
+// TestASignInThatNamesADevice: only a new passkey has a name to give. The
+// challenge is good afterwards.
+func TestASignInThatNamesADevice(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	b := w.browser(t, w.admin(t).Device)
+	login := b.AuthenticationOptions("login", "")
+	credential := json.RawMessage(get(t, b.Device, login))
+	before := w.snapshot(t)
+	got := b.Post(passkeytest.AuthenticationVerifyPath, passkeytest.Fields{
+		"challenge_id": login.ChallengeID, "credential": credential, "device_name": "Laptop",
+	})
+	w.wantRefused(t, got, 400, "malformed_request")
+	w.wantUnchanged(t, before)
+	w.wantReasons(t, before, "malformed_request")
+	wantStatus(t, b.VerifyAuthentication(login.ChallengeID, credential), 200)
 }

@@ -89,11 +89,12 @@ func (s *Service) beginAssertion(ctx context.Context, assertion *protocol.Creden
 
 // VerifyAuthentication serves POST /api/v1/webauthn/authentication/verify.
 func (s *Service) VerifyAuthentication(ctx context.Context, in *VerifyIn) (*VerifyOut, error) {
-	if err := in.Body.check(); err != nil {
-		return nil, s.record(ctx, latchkey.PasskeyRefused, authentication, subject{}, err)
+	err := in.Body.check()
+	if err == nil && in.Body.DeviceName != "" {
+		err = malformed(errors.New("a sign-in names no device"))
 	}
-	if in.Body.DeviceName != "" {
-		return nil, malformed(errors.New("a sign-in names no device"))
+	if err != nil {
+		return nil, s.record(ctx, latchkey.PasskeyRefused, authentication, subject{}, err)
 	}
 	ctx, c, st, err := s.take(ctx, authentication, in.Body.ChallengeID)
 	if err != nil {
