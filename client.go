@@ -18,14 +18,17 @@ const (
 
 // Ways a client authenticates (RFC 7591 §2 token_endpoint_auth_method).
 const (
-	AuthBasic = "client_secret_basic"
-	AuthPost  = "client_secret_post"
-	AuthNone  = "none"
+	AuthBasic         = "client_secret_basic"
+	AuthPost          = "client_secret_post"
+	AuthSecretJWT     = "client_secret_jwt"
+	AuthPrivateKeyJWT = "private_key_jwt"
+	AuthNone          = "none"
 )
 
 // Grant types (RFC 7591 §2).
 const (
 	GrantAuthorizationCode = "authorization_code"
+	GrantImplicit          = "implicit"
 	GrantRefreshToken      = "refresh_token"
 	GrantClientCredentials = "client_credentials"
 )
@@ -62,6 +65,7 @@ type Client struct {
 	TokensNotBefore        time.Time // client_credentials tokens issued at or before it have ended
 
 	Metadata ClientMetadata
+	Protocol ClientProtocol
 
 	Secrets []ClientSecret // live ones; hashes only
 }
@@ -87,6 +91,12 @@ func (c *Client) NeedsPKCE() bool { return c.Public() || c.Profile != ProfileOID
 
 // Allows tells whether the client may use the grant type.
 func (c *Client) Allows(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
+
+// SignsPeopleIn tells whether the application gets people's tokens by the
+// browser, in contrast to a machine.
+func (c *Client) SignsPeopleIn() bool {
+	return c.Allows(GrantAuthorizationCode) || c.Allows(GrantImplicit)
+}
 
 // Grace is how long the previous refresh token still works: 30 s unless set,
 // at most 10 s for public clients.

@@ -30,7 +30,6 @@ type ClientDocument struct {
 	ResponseTypes          []string `json:"response_types"`
 	Scope                  string   `json:"scope"`
 	ApplicationType        string   `json:"application_type"` // web or native
-	SubjectType            string   `json:"subject_type"`     // public
 	IDTokenAlg             string   `json:"id_token_signed_response_alg"`
 	ClientURI              string   `json:"client_uri,omitempty"`
 	LogoURI                string   `json:"logo_uri,omitempty"`
@@ -43,6 +42,8 @@ type ClientDocument struct {
 	DefaultMaxAge          *int64   `json:"default_max_age,omitempty"`
 	RequireAuthTime        bool     `json:"require_auth_time,omitempty"`
 	DefaultACRValues       []string `json:"default_acr_values,omitempty"`
+
+	ClientProtocol
 
 	Type                  string         `json:"type"` // web, spa, native, machine
 	Profile               Profile        `json:"profile"`
@@ -79,7 +80,7 @@ func (c *Client) Document() *ClientDocument {
 	d := &ClientDocument{
 		ClientID: c.ID, Name: c.Name, RedirectURIs: listed(c.RedirectURIs), PostLogoutRedirectURIs: listed(c.PostLogoutRedirectURIs),
 		AuthMethod: c.AuthMethod, GrantTypes: listed(c.GrantTypes), ResponseTypes: listed(c.ResponseTypes), Scope: strings.Join(c.Scopes, " "),
-		ApplicationType: applicationType(c.Type), SubjectType: "public", IDTokenAlg: c.IDTokenAlg,
+		ApplicationType: applicationType(c.Type), IDTokenAlg: c.IDTokenAlg, ClientProtocol: c.Protocol,
 		ClientURI: c.Metadata.ClientURI, LogoURI: c.Metadata.LogoURI, PolicyURI: c.Metadata.PolicyURI, TOSURI: c.Metadata.TOSURI,
 		InitiateLoginURI: c.Metadata.InitiateLogin, Contacts: listed(c.Metadata.Contacts),
 		SoftwareID: c.Metadata.SoftwareID, SoftwareVersion: c.Metadata.SoftwareVersion,
@@ -89,6 +90,9 @@ func (c *Client) Document() *ClientDocument {
 		AccessTokenTTL: inSeconds(c.AccessTokenTTL), IDTokenTTL: inSeconds(c.IDTokenTTL), RefreshTokenTTL: inSeconds(c.RefreshTokenTTL),
 		RefreshWithoutOffline: c.RefreshWithoutOffline, Introspects: c.Introspects,
 		Notes: c.Metadata.Notes, Tags: listed(c.Metadata.Tags), Enabled: c.Enabled, Version: c.Version,
+	}
+	if d.SubjectType == "" {
+		d.SubjectType = SubjectPublic
 	}
 	if c.RefreshGrace != nil {
 		grace := int64(*c.RefreshGrace / time.Second)
@@ -201,7 +205,7 @@ func (c *Client) read(document []byte) (*Client, error) {
 	next.IDTokenAlg, next.AccessTokenAlg, next.AccessTokenFormat = d.IDTokenAlg, d.AccessTokenAlg, d.AccessTokenFormat
 	next.Profile, next.FirstParty, next.Introspects, next.Enabled = d.Profile, d.FirstParty, d.Introspects, d.Enabled
 	next.AllowedGroups, next.AllowedCORSOrigins = d.AllowedGroups, d.AllowedCORSOrigins
-	next.RefreshWithoutOffline = d.RefreshWithoutOffline
+	next.RefreshWithoutOffline, next.Protocol = d.RefreshWithoutOffline, d.ClientProtocol
 	next.Metadata = ClientMetadata{
 		ClientURI: d.ClientURI, LogoURI: d.LogoURI, PolicyURI: d.PolicyURI, TOSURI: d.TOSURI, InitiateLogin: d.InitiateLoginURI,
 		Contacts: d.Contacts, Notes: d.Notes, Tags: d.Tags, Claims: c.Metadata.Claims, SoftwareID: d.SoftwareID, SoftwareVersion: d.SoftwareVersion,
@@ -218,6 +222,7 @@ func (c *Client) read(document []byte) (*Client, error) {
 	if len(p) > 0 {
 		return nil, InvalidFields(p)
 	}
+	next.Protocol.tidy()
 	return &next, nil
 }
 
@@ -267,13 +272,19 @@ func kindInWords(t reflect.Type) string {
 func ChangedMembers(a, b *Client) []string {
 	before, after := reflect.ValueOf(*a.Document()), reflect.ValueOf(*b.Document())
 	var changed []string
-	for i := range before.NumField() {
-		name := memberName(before.Type().Field(i))
-		if !slices.Contains(passedOver(), name) && !reflect.DeepEqual(before.Field(i).Interface(), after.Field(i).Interface()) {
+	for _, field := range documentMembers() {
+		name := memberName(field)
+		if !slices.Contains(passedOver(), name) &&
+			!reflect.DeepEqual(before.FieldByIndex(field.Index).Interface(), after.FieldByIndex(field.Index).Interface()) {
 			changed = append(changed, name)
 		}
 	}
 	return changed
+}
+
+// documentMembers are the members of a document, those of its parts included.
+func documentMembers() []reflect.StructField {
+	return slices.DeleteFunc(reflect.VisibleFields(reflect.TypeFor[ClientDocument]()), func(f reflect.StructField) bool { return f.Anonymous })
 }
 
 func memberName(field reflect.StructField) string {

@@ -45,66 +45,6 @@ const (
 	maxOpenGrace  = 10 * time.Second // of public clients
 )
 
-// FillDefaults gives c what nobody said: first its type, by what was said, then
-// what that type has. Nothing that was said is changed.
-func (c *Client) FillDefaults() {
-	if c.Type == "" {
-		c.Type = c.guessType()
-	}
-	profile, auth := ProfileOIDC, AuthBasic
-	grants, scopes := []string{GrantAuthorizationCode, GrantRefreshToken}, Scopes()
-	switch c.Type {
-	case TypeSPA, TypeNative:
-		profile, auth = ProfileOAuth21, AuthNone
-	case TypeMachine:
-		grants, scopes = []string{GrantClientCredentials}, []string{}
-	}
-	orElse(&c.Profile, profile)
-	orElse(&c.AuthMethod, auth)
-	orElse(&c.IDTokenAlg, RS256)
-	orElse(&c.AccessTokenAlg, ES256)
-	orElse(&c.AccessTokenFormat, "jwt")
-	if len(c.GrantTypes) == 0 {
-		c.GrantTypes = grants
-	}
-	if len(c.Scopes) == 0 {
-		c.Scopes = scopes
-	}
-	c.fillResponseTypes()
-}
-
-// fillResponseTypes follows the grant types, which leave no choice (RFC 7591
-// §2.1). What is no response type of ours stays, for Check to refuse.
-func (c *Client) fillResponseTypes() {
-	if slices.ContainsFunc(c.ResponseTypes, func(r string) bool { return r != "code" }) {
-		return
-	}
-	c.ResponseTypes = []string{}
-	if c.Allows(GrantAuthorizationCode) {
-		c.ResponseTypes = []string{"code"}
-	}
-}
-
-func (c *Client) guessType() string {
-	own := func(uri string) bool { return !strings.HasPrefix(uri, "https:") && !strings.HasPrefix(uri, "http:") }
-	switch {
-	case len(c.GrantTypes) > 0 && !c.Allows(GrantAuthorizationCode):
-		return TypeMachine
-	case c.AuthMethod == AuthNone && slices.ContainsFunc(c.RedirectURIs, own):
-		return TypeNative
-	case c.AuthMethod == AuthNone:
-		return TypeSPA
-	}
-	return TypeWeb
-}
-
-func orElse[T comparable](v *T, byDefault T) {
-	var zero T
-	if *v == zero {
-		*v = byDefault
-	}
-}
-
 // problems gathers what is wrong, by the RFC 7591 name of the member; the first
 // word on each counts.
 type problems map[string]string
@@ -133,6 +73,7 @@ func (c *Client) Check() error {
 	c.checkScopes(p)
 	c.checkURIs(p)
 	c.checkTokens(p)
+	c.checkProtocol(p)
 	c.Metadata.check(p)
 	if len(p) > 0 {
 		return InvalidFields(p)
@@ -224,20 +165,42 @@ func (c *Client) checkKind(p problems) {
 
 func (c *Client) checkGrants(p problems) {
 	for _, g := range c.GrantTypes {
-		if !slices.Contains([]string{GrantAuthorizationCode, GrantRefreshToken, GrantClientCredentials}, g) {
-			p.add("grant_types", "%q is not built. There are authorization_code, refresh_token and client_credentials.", g)
+		if !slices.Contains([]string{GrantAuthorizationCode, GrantImplicit, GrantRefreshToken, GrantClientCredentials}, g) {
+			p.add("grant_types", "%q is not built. There are authorization_code, implicit, refresh_token and client_credentials.", g)
 		}
 	}
 	for _, r := range c.ResponseTypes {
-		if r != "code" {
-			p.add("response_types", "The only response type is code, not %q.", r)
-		}
+		c.checkResponseType(p, r)
 	}
 	if c.Type == TypeMachine && !slices.Equal(c.GrantTypes, []string{GrantClientCredentials}) {
 		p.add("grant_types", "A machine has client_credentials only. Where people sign in, the type is web, spa or native.")
 	}
-	if c.Type != TypeMachine && !c.Allows(GrantAuthorizationCode) {
+	if c.Type != TypeMachine && !c.SignsPeopleIn() {
 		p.add("grant_types", "People sign in by authorization_code. An application without it is of type machine.")
+	}
+	if c.Allows(GrantImplicit) && !slices.ContainsFunc(c.ResponseTypes, inFrontChannel) {
+		p.add("response_types", "With grant type implicit, at least one response type has id_token or token in it.")
+	}
+}
+
+// inFrontChannel tells whether a response type brings a token by the browser.
+func inFrontChannel(responseType string) bool { return strings.Contains(responseType, "token") }
+
+// checkResponseType judges one response type and the grant types that it needs
+// (OpenID Connect Registration §2).
+func (c *Client) checkResponseType(p problems, r string) {
+	if !slices.Contains(ResponseTypes(), r) {
+		p.add("response_types", "%q does not exist here. There are: %s.", r, strings.Join(ResponseTypes(), ", "))
+		return
+	}
+	if inFrontChannel(r) && c.Profile != ProfileOIDC {
+		p.add("response_types", "Profile %s has response type code only.", c.Profile)
+	}
+	if strings.HasPrefix(r, "code") && !c.Allows(GrantAuthorizationCode) {
+		p.add("grant_types", "Response type %s needs grant type authorization_code.", r)
+	}
+	if inFrontChannel(r) && !c.Allows(GrantImplicit) {
+		p.add("grant_types", "Response type %s needs grant type implicit.", r)
 	}
 }
 

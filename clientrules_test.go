@@ -114,11 +114,20 @@ func TestEveryRuleOfAClient(t *testing.T) {
 		{"a machine without a secret", "machine", "token_endpoint_auth_method", "secret", func(c *latchkey.Client) { c.AuthMethod = latchkey.AuthNone }},
 		{"client_credentials without a secret", "native", "token_endpoint_auth_method", "secret", func(c *latchkey.Client) { c.GrantTypes = append(c.GrantTypes, "client_credentials") }},
 		{"introspection without a secret", "spa", "introspects", "secret", func(c *latchkey.Client) { c.Introspects = true }},
-		{"the implicit grant", "web", "grant_types", "implicit", func(c *latchkey.Client) { c.GrantTypes = append(c.GrantTypes, "implicit") }},
+		{"the implicit grant for nothing", "web", "response_types", "implicit", func(c *latchkey.Client) { c.GrantTypes = append(c.GrantTypes, "implicit") }},
 		{"the password grant", "web", "grant_types", "password", func(c *latchkey.Client) { c.GrantTypes = append(c.GrantTypes, "password") }},
 		{"a machine with a sign-in", "machine", "grant_types", "machine", func(c *latchkey.Client) { c.GrantTypes = append(c.GrantTypes, "refresh_token") }},
 		{"refreshing without a sign-in", "web", "grant_types", "authorization_code", func(c *latchkey.Client) { c.GrantTypes, c.RedirectURIs = []string{"refresh_token"}, nil }},
-		{"response type id_token", "web", "response_types", "id_token", func(c *latchkey.Client) { c.ResponseTypes = []string{"code", "id_token"} }},
+		{"response type id_token without its grant", "web", "grant_types", "implicit", func(c *latchkey.Client) { c.ResponseTypes = []string{"code", "id_token"} }},
+		{"response type code id_token without the grant of code", "web", "grant_types", "authorization_code", func(c *latchkey.Client) {
+			c.GrantTypes, c.ResponseTypes = []string{"implicit"}, []string{"code id_token"}
+		}},
+		{"response type token", "web", "response_types", "token", func(c *latchkey.Client) { c.ResponseTypes = []string{"code", "token"} }},
+		{"response type CODE", "web", "response_types", "CODE", func(c *latchkey.Client) { c.ResponseTypes = []string{"CODE"} }},
+		{"tokens in the address of a strict client", "spa", "response_types", "oauth21", func(c *latchkey.Client) {
+			c.GrantTypes, c.ResponseTypes = append(c.GrantTypes, "implicit"), []string{"code", "id_token"}
+		}},
+		{"an unknown response mode", "web", "response_modes", "web_message", func(c *latchkey.Client) { c.Protocol.ResponseModes = []string{"web_message"} }},
 		{"a scope with a quotation mark", "web", "scope", `cannot be a scope`, func(c *latchkey.Client) { c.Scopes = []string{`a"b`} }},
 		{"a scope in Greek", "web", "scope", "cannot be a scope", func(c *latchkey.Client) { c.Scopes = []string{"λ"} }},
 		{"101 scopes", "web", "scope", "100", func(c *latchkey.Client) { c.Scopes = numbered(101, "s") }},

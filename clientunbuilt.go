@@ -3,7 +3,6 @@ package latchkey
 import (
 	"bytes"
 	"encoding/json"
-	"reflect"
 	"slices"
 	"strings"
 )
@@ -57,9 +56,8 @@ func notBuilt(member string) string {
 // asks for nothing.
 func (c *Client) refuseMembers(patch map[string]json.RawMessage) problems {
 	known := map[string]bool{}
-	document := reflect.TypeFor[ClientDocument]()
-	for i := range document.NumField() {
-		known[memberName(document.Field(i))] = true
+	for _, field := range documentMembers() {
+		known[memberName(field)] = true
 	}
 	p := problems{}
 	for member, value := range patch {
@@ -77,9 +75,9 @@ func (c *Client) refuseMembers(patch map[string]json.RawMessage) problems {
 			}
 		case slices.Contains(passedOver(), member):
 			delete(patch, member)
-		case known[member], what != "" && asksNothing(value):
-		case what != "":
+		case what != "" && !asksNothing(value):
 			p.add(member, "%s", what)
+		case known[member], what != "":
 		default:
 			p.add(member, "Nobody knows this member. The names are those of RFC 7591, and those in the documentation.")
 		}

@@ -11,9 +11,9 @@ import (
 // checkURIs judges every address of an application.
 func (c *Client) checkURIs(p problems) {
 	switch {
-	case !c.Allows(GrantAuthorizationCode) && len(c.RedirectURIs) > 0:
+	case !c.SignsPeopleIn() && len(c.RedirectURIs) > 0:
 		p.add("redirect_uris", "Nobody signs in to a machine, so it has no redirect URI.")
-	case c.Allows(GrantAuthorizationCode) && len(c.RedirectURIs) == 0:
+	case c.SignsPeopleIn() && len(c.RedirectURIs) == 0:
 		p.add("redirect_uris", "Enter at least one redirect URI: the address that people return to after sign-in.")
 	}
 	native := c.Type == TypeNative

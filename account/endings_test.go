@@ -50,7 +50,7 @@ func TestWhatEndsWhat(t *testing.T) {
 			laptop := w.admin(t)
 			phone := w.add(t, laptop)
 			wiki := w.app(t, "wiki", firstParty)
-			w.Exec(t, `UPDATE clients SET metadata = '{"backchannel_logout_uri": "https://wiki.example.com/logout"}'`)
+			w.Exec(t, `UPDATE clients SET protocol = '{"backchannel_logout_uri": "https://wiki.example.com/logout"}'`)
 			atLaptop, atPhone := wiki.signIn(t, laptop, "openid"), wiki.signIn(t, phone, "openid")
 			laptopOffline, phoneOffline := wiki.signIn(t, laptop, "openid offline_access"), wiki.signIn(t, phone, "openid offline_access")
 			c.do(t, w, laptop, phone)

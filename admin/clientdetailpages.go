@@ -72,7 +72,7 @@ func leadOfClient(c *latchkey.Client) string {
 
 func (s *Service) clientFacts(c *latchkey.Client) []templates.Fact {
 	facts := []templates.Fact{{Name: "Client ID", Value: c.ID, Code: true}, {Name: "Issuer", Value: s.issuer, Code: true}}
-	if signsPeopleIn(c) {
+	if c.SignsPeopleIn() {
 		facts = append(facts, templates.Fact{Name: "Who may sign in", Value: whoMay(c)})
 	}
 	facts = append(facts, templates.Fact{Name: "Proves itself by", Value: methodWords(c)})

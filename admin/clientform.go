@@ -84,7 +84,7 @@ func applyMore(next *latchkey.Client, form url.Values, wrong map[string]string) 
 		return
 	}
 	next.Introspects = form.Get("introspects") == "yes"
-	if signsPeopleIn(next) {
+	if next.SignsPeopleIn() {
 		next.RefreshWithoutOffline = form.Get("refresh_without_offline_access") == "yes"
 	}
 	for name, of := range secondsFields {

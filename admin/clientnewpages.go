@@ -112,14 +112,14 @@ func (s *Service) showNewClient(c *gin.Context, status int, form url.Values, wro
 // settingsOf are what somebody types into the application.
 func settingsOf(c *latchkey.Client) templates.ClientSettings {
 	return templates.ClientSettings{
-		ID: c.ID, Secret: !c.Public(), Machine: !signsPeopleIn(c), Scope: strings.Join(c.Scopes, " "),
+		ID: c.ID, Secret: !c.Public(), Machine: !c.SignsPeopleIn(), Scope: strings.Join(c.Scopes, " "),
 		Redirects: c.RedirectURIs, SignedOut: c.PostLogoutRedirectURIs,
 	}
 }
 
 // chosenFor says what the type of a new application decided.
 func chosenFor(c *latchkey.Client) []templates.Fact {
-	if !signsPeopleIn(c) {
+	if !c.SignsPeopleIn() {
 		return []templates.Fact{
 			{Name: "Sign-in", Value: "Nobody: it acts in its own name (client credentials)"},
 			{Name: "It proves itself by", Value: methodWords(c)},

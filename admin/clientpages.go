@@ -54,7 +54,7 @@ func countOf(p *storage.ClientPage) string {
 func clientItem(c *latchkey.Client, now time.Time) templates.ClientItem {
 	return templates.ClientItem{
 		ID: c.ID, Name: c.Name, Host: hostOf(c), Type: typeName(c.Type), Who: whoMay(c),
-		Consent: signsPeopleIn(c) && !c.FirstParty, Enabled: c.Enabled, Created: templates.At(c.CreatedAt, now),
+		Consent: c.SignsPeopleIn() && !c.FirstParty, Enabled: c.Enabled, Created: templates.At(c.CreatedAt, now),
 	}
 }
 
@@ -91,12 +91,10 @@ func typeName(t string) string {
 // whoMay says in words whom allowed_groups lets in.
 func whoMay(c *latchkey.Client) string {
 	switch {
-	case !signsPeopleIn(c):
+	case !c.SignsPeopleIn():
 		return "No person"
 	case len(c.AllowedGroups) == 0:
 		return "Everyone"
 	}
 	return strings.Join(c.AllowedGroups, ", ")
 }
-
-func signsPeopleIn(c *latchkey.Client) bool { return c.Allows(latchkey.GrantAuthorizationCode) }

@@ -175,7 +175,7 @@ func (tx *Tx) endGrants(ctx context.Context, where string, a args) (grants []end
 			FROM clients c
 			WHERE c.id = g.client_id AND g.expires_at > now() AND `+where+`
 			  AND (g.revoked_at IS NULL OR g.revoke_reason = 'session_expired')
-			RETURNING g.id, g.client_id, g.user_id, g.session_id, g.revoked_at IS NOT NULL, c.metadata->>'backchannel_logout_uri'`,
+			RETURNING g.id, g.client_id, g.user_id, g.session_id, g.revoked_at IS NOT NULL, c.protocol->>'backchannel_logout_uri'`,
 			a, pgx.RowToStructByPos[endedGrant])
 		return err
 	})

@@ -167,7 +167,7 @@ func newEndings(t *testing.T) *endings {
 	f.bob, key = person(t, f.db, "bob", latchkey.RoleUser)
 	f.ofBob, _ = signIn(t, f.db, f.bob, key, 0)
 	f.db.Exec(t, `
-		INSERT INTO clients (id, name, type, profile, grant_types, response_types, scopes, auth_method, metadata)
+		INSERT INTO clients (id, name, type, profile, grant_types, response_types, scopes, auth_method, protocol)
 		VALUES ('wiki', 'Wiki', 'web', 'oidc', '{authorization_code}', '{code}', '{openid}', 'none', '{"backchannel_logout_uri": "https://wiki.example/logout"}'),
 		       ('blog', 'Blog', 'web', 'oidc', '{authorization_code}', '{code}', '{openid}', 'none', '{}')`)
 	grant := func(name, client string, s *latchkey.Session, scopes string) {

@@ -71,7 +71,7 @@ func (cmd *clientListCmd) Run(ctx context.Context, c *commands) error {
 // whoMay says in words whom an application lets in.
 func whoMay(c *latchkey.Client) string {
 	switch {
-	case !c.Allows(latchkey.GrantAuthorizationCode):
+	case !c.SignsPeopleIn():
 		return "no person"
 	case len(c.AllowedGroups) == 0:
 		return "everyone"

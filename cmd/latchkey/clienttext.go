@@ -31,7 +31,7 @@ func (c *commands) connected(made *admin.Registered, own bool) string {
 
 // typed are the settings that an application shares with its registration.
 func (c *commands) typed(client *latchkey.Client) []string {
-	if !signsPeopleIn(client) {
+	if !client.SignsPeopleIn() {
 		return []string{"token endpoint", c.Issuer + "/oauth2/token", "grant type", latchkey.GrantClientCredentials, "scopes", orWord(strings.Join(client.Scopes, " "), "none")}
 	}
 	rows := []string{"redirect URI", strings.Join(client.RedirectURIs, ", ")}
@@ -40,8 +40,6 @@ func (c *commands) typed(client *latchkey.Client) []string {
 	}
 	return append(rows, "scopes", strings.Join(client.Scopes, " "), "who may sign in", whoMay(client), "consent", consent(client))
 }
-
-func signsPeopleIn(c *latchkey.Client) bool { return c.Allows(latchkey.GrantAuthorizationCode) }
 
 func consent(c *latchkey.Client) string {
 	if c.FirstParty {
@@ -53,9 +51,9 @@ func consent(c *latchkey.Client) string {
 // next says what is left to do.
 func (c *commands) next(client *latchkey.Client) string {
 	switch {
-	case !signsPeopleIn(client) && client.AuthMethod == latchkey.AuthBasic:
+	case !client.SignsPeopleIn() && client.AuthMethod == latchkey.AuthBasic:
 		return "It gets a token by: curl -u '" + client.ID + ":SECRET' -d grant_type=client_credentials " + c.Issuer + "/oauth2/token"
-	case !signsPeopleIn(client):
+	case !client.SignsPeopleIn():
 		return "It gets a token by posting client_id, client_secret and grant_type=client_credentials to the token endpoint."
 	case client.AuthMethod == latchkey.AuthPost:
 		return "It sends the secret in the body (client_secret_post). Then sign in to it."
