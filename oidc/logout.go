@@ -46,11 +46,13 @@ func (p *Provider) Logout(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	s := session.FromContext(ctx)
+	s := session.AnyFrom(ctx)
 	switch {
 	case s == nil:
 		return p.leave(c, so)
-	case so.target != "" && so.hint.SID == s.ID && so.hint.Subject == s.Subject:
+	// A sid is that of one sign-in of one person; sub may be another for each
+	// application (OpenID Connect Core §8.1).
+	case so.target != "" && so.hint.SID == s.ID:
 		if err := p.endSession(c, s); err != nil {
 			return err
 		}
@@ -127,7 +129,7 @@ func (p *Provider) ConfirmLogout(c *gin.Context) error {
 // left out, so that the person is asked and nobody is sent anywhere.
 func (p *Provider) readSignOut(ctx context.Context, form url.Values) (*signOut, error) {
 	so := &signOut{form: url.Values{}}
-	if id := form.Get("request"); id != "" {
+	if id, ok := resumed(form); ok {
 		in, err := p.DB.FindLogout(ctx, id)
 		if errors.Is(err, latchkey.ErrNotFound) {
 			return so, nil
