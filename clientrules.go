@@ -234,11 +234,11 @@ func scopeToken(s string) bool {
 }
 
 func (c *Client) checkTokens(p problems) {
-	if c.IDTokenAlg != RS256 && c.IDTokenAlg != ES256 {
-		p.add("id_token_signed_response_alg", "ID tokens are signed by RS256 or ES256, not by %q.", c.IDTokenAlg)
+	if !slices.Contains(SigningAlgs(), c.IDTokenAlg) {
+		p.add("id_token_signed_response_alg", "ID tokens are signed by RS256, ES256, PS256 or EdDSA, not by %q.", c.IDTokenAlg)
 	}
-	if c.AccessTokenAlg != RS256 && c.AccessTokenAlg != ES256 {
-		p.add("access_token_signed_response_alg", "Access tokens are signed by ES256 or RS256, not by %q.", c.AccessTokenAlg)
+	if !slices.Contains(SigningAlgs(), c.AccessTokenAlg) {
+		p.add("access_token_signed_response_alg", "Access tokens are signed by ES256, RS256, PS256 or EdDSA, not by %q.", c.AccessTokenAlg)
 	}
 	switch c.AccessTokenFormat {
 	case "jwt":

@@ -181,6 +181,8 @@ func TestBoundsMayBeReached(t *testing.T) {
 		},
 		"no grace":   func(c *latchkey.Client) { c.RefreshGrace = new(time.Duration) },
 		"ES256":      func(c *latchkey.Client) { c.IDTokenAlg, c.AccessTokenAlg = latchkey.ES256, latchkey.RS256 },
+		"PS256":      func(c *latchkey.Client) { c.IDTokenAlg, c.AccessTokenAlg = latchkey.PS256, latchkey.EdDSA },
+		"EdDSA":      func(c *latchkey.Client) { c.IDTokenAlg, c.AccessTokenAlg = latchkey.EdDSA, latchkey.PS256 },
 		"no secret":  func(c *latchkey.Client) { c.AuthMethod = latchkey.AuthNone },
 		"own scopes": func(c *latchkey.Client) { c.Scopes = []string{"openid", "api:read"} },
 		"strict":     func(c *latchkey.Client) { c.Profile = latchkey.ProfileOAuth21 },

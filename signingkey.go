@@ -13,11 +13,19 @@ const (
 	StateRetired   KeyState = "retired"   // published for what it signed
 )
 
-// Algorithms of signing keys (RFC 7518 §3.1).
+// Algorithms of signing keys (RFC 7518 §3.1, RFC 8037 §3.1). EdDSA is that of
+// Ed25519.
 const (
 	RS256 = "RS256"
+	PS256 = "PS256"
 	ES256 = "ES256"
+	EdDSA = "EdDSA"
 )
+
+// SigningAlgs are the algorithms that tokens are signed by, the default of ID
+// tokens first. There is always a key of each: what discovery lists works for
+// the first application that asks for it.
+func SigningAlgs() []string { return []string{RS256, ES256, PS256, EdDSA} }
 
 // SigningKey is a key that signs tokens of one algorithm.
 type SigningKey struct {

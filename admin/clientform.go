@@ -124,9 +124,10 @@ func clientMore(form url.Values, wrong map[string]string) *templates.ClientMore 
 	more := &templates.ClientMore{
 		AuthMethods: options(form.Get("token_endpoint_auth_method"), latchkey.AuthBasic, "Secret in a header (client_secret_basic)",
 			latchkey.AuthPost, "Secret in the body (client_secret_post)", latchkey.AuthNone, "No secret, PKCE instead (none): secrets that it has end"),
-		Profiles:    options(form.Get("profile"), "oidc", "OpenID Connect: PKCE where it is sent", "oauth21", "OAuth 2.1: every request needs PKCE"),
-		IDTokenAlgs: options(form.Get("id_token_signed_response_alg"), latchkey.RS256, "RS256: every library has it", latchkey.ES256, "ES256: shorter"),
-		Origins:     form.Get("allowed_cors_origins"), Introspects: form.Get("introspects") == "yes",
+		Profiles: options(form.Get("profile"), "oidc", "OpenID Connect: PKCE where it is sent", "oauth21", "OAuth 2.1: every request needs PKCE"),
+		IDTokenAlgs: options(form.Get("id_token_signed_response_alg"), latchkey.RS256, "RS256: every library has it", latchkey.ES256, "ES256: shorter",
+			latchkey.PS256, "PS256: RSA as some rules ask for it", latchkey.EdDSA, "EdDSA: Ed25519, where the library has it"),
+		Origins: form.Get("allowed_cors_origins"), Introspects: form.Get("introspects") == "yes",
 		RefreshAlways: form.Get("refresh_without_offline_access") == "yes", Notes: form.Get("notes"),
 		AccessTokenTTL: form.Get("access_token_ttl"), IDTokenTTL: form.Get("id_token_ttl"), RefreshTokenTTL: form.Get("refresh_token_ttl"),
 	}

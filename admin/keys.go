@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"latchkey"
-	"latchkey/keys"
 )
 
 // KeyOut is a signing key as commands print it: never its private half.
@@ -39,10 +38,10 @@ func (s *Service) Keys(ctx context.Context) ([]KeyOut, error) {
 // RotateKeys makes a new key of an algorithm, or of each when alg is "". It
 // signs after a day, or at once; then the keys before it retire.
 func (s *Service) RotateKeys(ctx context.Context, alg string, atOnce bool) ([]KeyOut, error) {
-	algs := keys.Algorithms()
+	algs := latchkey.SigningAlgs()
 	if alg != "" {
 		if !slices.Contains(algs, alg) {
-			return nil, latchkey.InvalidFields(map[string]string{"alg": "Signing keys are RS256 or ES256."})
+			return nil, latchkey.InvalidFields(map[string]string{"alg": "Signing keys are RS256, ES256, PS256 or EdDSA."})
 		}
 		algs = []string{alg}
 	}

@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -27,10 +28,6 @@ import (
 
 // rsaBits is the size of RSA keys (SECURITY: 2048).
 const rsaBits = 2048
-
-// Algorithms are those that this release signs with, the default of ID tokens
-// first.
-func Algorithms() []string { return []string{latchkey.RS256, latchkey.ES256} }
 
 // generate makes a key of one algorithm. An RSA key takes some hundred
 // milliseconds: nobody's request waits for it.
@@ -56,12 +53,15 @@ func generate(alg string) (latchkey.SigningKey, error) {
 
 func newSigner(alg string) (crypto.Signer, error) {
 	switch alg {
-	case latchkey.RS256:
+	case latchkey.RS256, latchkey.PS256: // a key each: the thumbprint, and so the kid, knows no algorithm
 		return rsa.GenerateKey(rand.Reader, rsaBits)
 	case latchkey.ES256:
 		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case latchkey.EdDSA:
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		return private, err
 	}
-	return nil, latchkey.Refuse(latchkey.ErrInvalid, "unknown_alg", "Signing keys are RS256 or ES256.")
+	return nil, fmt.Errorf("no signing key is of algorithm %q", alg)
 }
 
 // Thumbprint is the kid of a public key: base64url of the SHA-256 thumbprint of
@@ -81,11 +81,17 @@ type prepared struct {
 	signers map[string]jose.Signer // by `typ`
 }
 
-// Types of JWT that are signed here (the `typ` header).
+// Types of JWT that are signed here (the `typ` header). What is signed as one of
+// them verifies as no other (RFC 8725 §3.11); those that share JWT are told apart
+// by their claims.
 const (
-	TypeJWT         = "JWT"
-	TypeAccessToken = "at+jwt" // RFC 9068 §2.1
+	TypeJWT           = "JWT"                     // ID tokens, userinfo, authorization responses (JARM), metadata
+	TypeAccessToken   = "at+jwt"                  // RFC 9068 §2.1
+	TypeLogout        = "logout+jwt"              // OpenID Connect Back-Channel Logout §2.4
+	TypeIntrospection = "token-introspection+jwt" // RFC 9701 §5
 )
+
+func types() []string { return []string{TypeJWT, TypeAccessToken, TypeLogout, TypeIntrospection} }
 
 func prepare(k latchkey.SigningKey) (*prepared, error) {
 	private, err := x509.ParsePKCS8PrivateKey(k.PrivateKey)
@@ -101,7 +107,7 @@ func prepare(k latchkey.SigningKey) (*prepared, error) {
 		return nil, fmt.Errorf("signing key %s is not the one its kid names: %w", k.KID, latchkey.ErrSealMismatch)
 	}
 	p := &prepared{SigningKey: k, public: signer.Public(), signers: map[string]jose.Signer{}}
-	for _, typ := range []string{TypeJWT, TypeAccessToken} {
+	for _, typ := range types() {
 		key := jose.SigningKey{
 			Algorithm: jose.SignatureAlgorithm(k.Alg),
 			Key:       jose.JSONWebKey{Key: private, KeyID: k.KID},

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -127,7 +128,7 @@ func (r *Ring) JWKS() (body []byte, etag string) {
 
 // Ready tells whether every algorithm has a key that signs.
 func (r *Ring) Ready() error {
-	for _, alg := range Algorithms() {
+	for _, alg := range latchkey.SigningAlgs() {
 		if _, err := r.active(alg); err != nil {
 			return err
 		}
@@ -190,7 +191,10 @@ func (r *Ring) Verify(ctx context.Context, token, typ string) ([]byte, error) {
 			return known.payload, nil
 		}
 	}
-	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
+	if !canonical(token) {
+		return nil, fmt.Errorf("%w: malformed", ErrUntrusted)
+	}
+	jws, err := jose.ParseSignedCompact(token, verified)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUntrusted, err)
 	}
@@ -213,6 +217,25 @@ func (r *Ring) Verify(ctx context.Context, token, typ string) ([]byte, error) {
 	r.trusted.Set(id, trusted{kid: k.KID, typ: typ, payload: payload})
 	return payload, nil
 }
+
+// canonical tells whether each part of a token is spelled in its one way: the
+// library would look past white space and unused bits at an end, and one token
+// would have many spellings.
+func canonical(token string) bool {
+	strict := base64.RawURLEncoding.Strict()
+	for part := range strings.SplitSeq(token, ".") {
+		if strings.ContainsAny(part, "\r\n") { // which the decoder passes over (encoding/base64)
+			return false
+		}
+		if _, err := strict.DecodeString(part); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// verified are the algorithms of latchkey.SigningAlgs.
+var verified = []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.PS256, jose.EdDSA}
 
 // maxToken bounds what is parsed at all, in bytes.
 const maxToken = 16 << 10

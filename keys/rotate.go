@@ -20,7 +20,7 @@ func (r *Ring) Ensure(ctx context.Context) error {
 		return err
 	}
 	var missing []string
-	for _, alg := range Algorithms() {
+	for _, alg := range latchkey.SigningAlgs() {
 		if _, err := r.active(alg); err != nil {
 			missing = append(missing, alg)
 		}
@@ -87,7 +87,7 @@ func (r *Ring) List(ctx context.Context) ([]latchkey.SigningKey, error) {
 		rows[i].PrivateKey = nil
 	}
 	slices.SortStableFunc(rows, func(a, b latchkey.SigningKey) int {
-		return slices.Index(Algorithms(), a.Alg) - slices.Index(Algorithms(), b.Alg)
+		return slices.Index(latchkey.SigningAlgs(), a.Alg) - slices.Index(latchkey.SigningAlgs(), b.Alg)
 	})
 	return rows, nil
 }

@@ -13,11 +13,21 @@ import (
 
 func claimsIn(t *testing.T, token string) map[string]any {
 	t.Helper()
+	return partOf(t, token, 1)
+}
+
+func headerOf(t *testing.T, token string) map[string]any {
+	t.Helper()
+	return partOf(t, token, 0)
+}
+
+func partOf(t *testing.T, token string, n int) map[string]any {
+	t.Helper()
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		t.Fatalf("no JWT: %q", token)
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
+	raw, err := base64.RawURLEncoding.DecodeString(parts[n])
 	if err != nil {
 		t.Fatal(err)
 	}

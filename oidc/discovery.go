@@ -12,7 +12,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"latchkey"
-	"latchkey/keys"
 )
 
 // metadata are the members of OpenID Connect Discovery §3, RFC 8414 §2,
@@ -62,7 +61,7 @@ func (p *Provider) describe() (document, error) {
 		Scopes: latchkey.Scopes(), ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
 		GrantTypes:   []string{latchkey.GrantAuthorizationCode, latchkey.GrantRefreshToken, latchkey.GrantClientCredentials},
 		ACR:          []string{"phr"},
-		SubjectTypes: []string{"public"}, IDTokenAlgs: keys.Algorithms(),
+		SubjectTypes: []string{"public"}, IDTokenAlgs: latchkey.SigningAlgs(),
 		TokenAuth: any, IntrospectionAuth: confidential, RevocationAuth: any,
 		Claims: supportedClaims(), ClaimTypes: []string{"normal"},
 		Prompts:          []string{promptNone, promptLogin, promptConsent, promptSelect},

@@ -35,7 +35,7 @@ func TestDiscovery(t *testing.T) {
 		"grant_types_supported":                          []any{"authorization_code", "refresh_token", "client_credentials"},
 		"acr_values_supported":                           []any{"phr"},
 		"subject_types_supported":                        []any{"public"},
-		"id_token_signing_alg_values_supported":          []any{"RS256", "ES256"},
+		"id_token_signing_alg_values_supported":          []any{"RS256", "ES256", "PS256", "EdDSA"},
 		"token_endpoint_auth_methods_supported":          []any{"client_secret_basic", "client_secret_post", "none"},
 		"introspection_endpoint_auth_methods_supported":  []any{"client_secret_basic", "client_secret_post"},
 		"revocation_endpoint_auth_methods_supported":     []any{"client_secret_basic", "client_secret_post", "none"},
@@ -88,7 +88,7 @@ func TestJWKS(t *testing.T) {
 		}
 		algs[k.Algorithm] = true
 	}
-	if !cmp.Equal(algs, map[string]bool{"RS256": true, "ES256": true}) {
+	if !cmp.Equal(algs, map[string]bool{"RS256": true, "ES256": true, "PS256": true, "EdDSA": true}) {
 		t.Errorf("algorithms %v", algs)
 	}
 	r, err := http.NewRequest(http.MethodGet, w.issuer+"/oauth2/jwks", nil)

@@ -14,11 +14,11 @@ import (
 
 func TestAnIndependentClientVerifiesEverything(t *testing.T) {
 	t.Parallel()
-	for _, alg := range []string{latchkey.RS256, latchkey.ES256} {
+	for _, alg := range latchkey.SigningAlgs() {
 		t.Run(alg, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			a := w.app(t, "wiki", func(c *latchkey.Client) { c.IDTokenAlg = alg })
+			a := w.app(t, "wiki", func(c *latchkey.Client) { c.IDTokenAlg, c.AccessTokenAlg = alg, alg })
 			alice := w.user(t, "alice")
 			w.sql(t, `UPDATE users SET email_verified_at = now()`)
 			b := w.browser().signIn(t, alice)
@@ -44,6 +44,15 @@ func TestAnIndependentClientVerifiesEverything(t *testing.T) {
 			}
 			if err := idToken.VerifyAccessToken(token.AccessToken); err != nil {
 				t.Error(err)
+			}
+			if got := headerOf(t, token.AccessToken); got["alg"] != alg || got["typ"] != "at+jwt" {
+				t.Errorf("header of the access token: %v", got)
+			}
+			if !a.active(t, token.AccessToken) {
+				t.Error("the access token is not active")
+			}
+			if hinted := b.get(t, a.request("prompt", "none", "id_token_hint", raw)).location(t); hinted.Query().Get("code") == "" {
+				t.Errorf("the ID token as a hint: %v", hinted)
 			}
 			var claims map[string]any
 			if err := idToken.Claims(&claims); err != nil {

@@ -15,6 +15,7 @@ type hint struct {
 	Subject  string   `json:"sub"`
 	Audience audience `json:"aud"`
 	Issuer   string   `json:"iss"`
+	Expires  int64    `json:"exp"` // long past, perhaps
 	SID      string   `json:"sid"`
 }
 
@@ -46,7 +47,9 @@ func (p *Provider) readHint(ctx context.Context, token string) (*hint, error) {
 		return nil, err
 	}
 	var h hint
-	if json.Unmarshal(payload, &h) != nil || h.Issuer != p.Issuer || h.Subject == "" || len(h.Audience) == 0 {
+	// What else is signed under the same type has no subject (authorization
+	// responses, metadata) or no end (userinfo).
+	if json.Unmarshal(payload, &h) != nil || h.Issuer != p.Issuer || h.Subject == "" || len(h.Audience) == 0 || h.Expires == 0 {
 		return nil, errHint
 	}
 	return &h, nil

@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"time"
 
@@ -40,7 +41,7 @@ func (s *strategy) GenerateIDToken(ctx context.Context, _ time.Duration, _ fosit
 		Issuer: s.p.Issuer, Subject: u.redeem.Subject, Audience: u.client.ID,
 		IssuedAt: u.at.Unix(), Expires: u.at.Unix() + int64(s.p.idTTL(u.client)/time.Second),
 		AuthTime: g.AuthTime.Unix(), ACR: g.ACR, AMR: g.AMR, SID: g.SessionID,
-		AccessHash: halfHash(u.access),
+		AccessHash: halfHash(idAlg(u.client), u.access),
 	}
 	if u.refresh == nil {
 		claims.Nonce = g.Nonce
@@ -56,11 +57,17 @@ func idAlg(c *latchkey.Client) string {
 	return latchkey.RS256
 }
 
-// halfHash is at_hash of §3.1.3.6 for algorithms with SHA-256: the left half.
-func halfHash(token string) string {
+// halfHash is at_hash or c_hash (§3.1.3.6, §3.3.2.11) in an ID token signed by
+// alg: the left half of the hash that belongs to alg. That of Ed25519 is SHA-512
+// (RFC 8032 §5.1).
+func halfHash(alg, token string) string {
 	if token == "" {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(token))
-	return base64.RawURLEncoding.EncodeToString(sum[:sha256.Size/2])
+	h := sha256.New()
+	if alg == latchkey.EdDSA {
+		h = sha512.New()
+	}
+	h.Write([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:h.Size()/2])
 }

@@ -103,6 +103,7 @@ func TestIDTokenHintExpiredOrForged(t *testing.T) {
 		"another issuer":  sign(func(m map[string]any) { m["iss"] = "https://evil.example" }),
 		"nobody":          sign(func(m map[string]any) { delete(m, "sub") }),
 		"no audience":     sign(func(m map[string]any) { delete(m, "aud") }),
+		"no end":          sign(func(m map[string]any) { delete(m, "exp") }),
 		"two dots":        "..",
 	} {
 		w.wantRedirect(t, name, b.get(t, a.request("prompt", "none", "id_token_hint", hint)), "invalid_request")

@@ -211,7 +211,7 @@ func (x *examination) signingKeys(ctx context.Context, db *storage.DB) {
 		x.fail(check, err.Error()+".", "Restore the database, or the key file that sealed this key; `latchkey keys rotate --now` makes new keys.")
 		return
 	}
-	for _, alg := range signing.Algorithms() {
+	for _, alg := range latchkey.SigningAlgs() {
 		var active *latchkey.SigningKey
 		successor := false
 		for i := range published {

@@ -189,7 +189,7 @@ func TestDoctorFindsWhatIsBroken(t *testing.T) {
 		{"a newer schema", nil, sql("INSERT INTO schema_migrations (version_id, is_applied) VALUES (9999, true)"),
 			sql("DELETE FROM schema_migrations WHERE version_id = 9999"), "schema", "fail", "newer", "release"},
 		{"an older schema", nil, sql("UPDATE schema_migrations SET version_id = -1 WHERE version_id = (SELECT max(version_id) FROM schema_migrations)"),
-			sql("UPDATE schema_migrations SET version_id = 1 WHERE version_id = -1"), "schema", "warn", "Pending", "latchkey migrate up"},
+			sql("UPDATE schema_migrations SET version_id = 1 + (SELECT max(version_id) FROM schema_migrations) WHERE version_id = -1"), "schema", "warn", "Pending", "latchkey migrate up"},
 		{"passkeys of another domain", nil, sql(`UPDATE settings SET value = '"id.example.com"' WHERE key = 'rp_id'`),
 			sql(`UPDATE settings SET value = '"localhost"' WHERE key = 'rp_id'`), "rp_id", "fail", "the 1 passkeys were made for id.example.com", "--rp-id id.example.com"},
 		{"no key that signs", nil, sql("UPDATE signing_keys SET retire_at = now() WHERE alg = 'ES256'"),

@@ -27,7 +27,7 @@ func (*keysListCmd) Run(ctx context.Context, c *commands) error {
 }
 
 type keysRotateCmd struct {
-	Alg string `help:"Only the key of this algorithm, RS256 or ES256. Without it, both." placeholder:"ALG"`
+	Alg string `help:"Only the key of this algorithm: RS256, ES256, PS256 or EdDSA. Without it, all." placeholder:"ALG"`
 	Now bool   `help:"Sign with the new key at once. Applications that keep the old key set for up to an hour may refuse tokens until they look again."`
 }
 
