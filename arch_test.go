@@ -34,6 +34,7 @@ var aside = map[string][]string{
 	"storage/embedpg":            {""},
 	"storage/storagetest":        {"", "migrations", "seal", "storage", "storage/embedpg"},
 	"passkey/passkeytest":        {""},
+	"outbound/outboundtest":      {"outbound"},
 	"server/servertest":          {"", "migrations", "passkey/passkeytest", "seal", "server", "storage", "storage/embedpg", "storage/storagetest"},
 	"server/servertest/acmetest": {""},
 	"server/servertest/chrome":   {"", "passkey/passkeytest", "server/servertest"},
@@ -51,6 +52,7 @@ var homes = map[string][]string{
 	"github.com/coreos/go-oidc/v3":     {"demo"},
 	"github.com/pressly/goose/v3":      {"migrations"},
 	"github.com/chromedp/chromedp":     {"server/servertest/chrome"},
+	"github.com/sony/gobreaker/v2":     {"outbound"},
 }
 
 // TestArrowsOnlyGoDown reads the imports of every package that is not a test.

@@ -56,6 +56,7 @@ const (
 	MemberRemoved        EventKind = "member.removed"
 	RoleGranted          EventKind = "role.granted"
 	RoleRevoked          EventKind = "role.revoked"
+	OutboundBlocked      EventKind = "outbound.blocked"
 	AdminDenied          EventKind = "admin.denied"
 	SealMismatch         EventKind = "seal.mismatch"
 )

@@ -22,6 +22,7 @@ import (
 	"github.com/ory/fosite"
 
 	"latchkey/keys"
+	"latchkey/outbound"
 	"latchkey/session"
 	"latchkey/storage"
 	"latchkey/templates"
@@ -36,6 +37,7 @@ type Options struct {
 	Templates *templates.Templates // required
 	Issuer    string               // required: scheme and host, no slash at the end
 	Log       *slog.Logger         // nil = slog.Default()
+	Outbound  *outbound.Client     // fetches what applications name; nil = one that reaches public hosts only
 
 	AccessTokenTTL     time.Duration // [10 min]
 	IDTokenTTL         time.Duration // [1 h]
@@ -97,6 +99,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
+	}
+	if o.Outbound == nil {
+		o.Outbound = outbound.New(outbound.Options{})
 	}
 	if o.Allow == nil {
 		o.Allow = func(context.Context, string, string) error { return nil }

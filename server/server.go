@@ -18,6 +18,7 @@ import (
 	"latchkey/audit"
 	"latchkey/keys"
 	"latchkey/oidc"
+	"latchkey/outbound"
 	"latchkey/passkey"
 	"latchkey/session"
 	"latchkey/storage"
@@ -26,14 +27,15 @@ import (
 
 // Options say what the server is made of.
 type Options struct {
-	Issuer         *url.URL       // required
-	RPID           string         // required: what passkeys are bound to
-	DB             *storage.DB    // required
-	Log            *slog.Logger   // required
-	Version        string         // of the product, for the description of the API
-	TrustedProxies []netip.Prefix // whose X-Forwarded-* are believed; empty = nobody's
-	NoRateLimits   bool           // switches off every 429; caps on sizes and open rows stay
-	NoInvites      bool           // lets nobody new in, not even by an invitation that was made before
+	Issuer         *url.URL         // required
+	RPID           string           // required: what passkeys are bound to
+	DB             *storage.DB      // required
+	Log            *slog.Logger     // required
+	Version        string           // of the product, for the description of the API
+	TrustedProxies []netip.Prefix   // whose X-Forwarded-* are believed; empty = nobody's
+	Outbound       *outbound.Client // fetches what applications name; nil = one that reaches public hosts only
+	NoRateLimits   bool             // switches off every 429; caps on sizes and open rows stay
+	NoInvites      bool             // lets nobody new in, not even by an invitation that was made before
 
 	// How long sessions and tokens live; zero means the default of the package
 	// that makes them.
@@ -62,6 +64,9 @@ type Server struct {
 func New(o Options) (*Server, error) {
 	if o.DB == nil || o.Issuer == nil {
 		return nil, errors.New("server: a database and an issuer are required")
+	}
+	if o.Outbound == nil {
+		o.Outbound = outbound.New(outbound.Options{})
 	}
 	sessions, err := session.New(session.Options{DB: o.DB, Issuer: o.Issuer.String(), TTL: o.SessionTTL, MaxAge: o.SessionMaxAge})
 	if err != nil {
@@ -103,7 +108,7 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("make the audit log: %w", err)
 	}
 	s.provider, err = oidc.New(oidc.Options{
-		DB: o.DB, Keys: s.keys, Sessions: sessions, Templates: s.pages, Issuer: o.Issuer.String(), Log: o.Log,
+		DB: o.DB, Keys: s.keys, Sessions: sessions, Templates: s.pages, Issuer: o.Issuer.String(), Log: o.Log, Outbound: o.Outbound,
 		Allow: e.limits.Allow, Penalize: e.limits.Penalize,
 		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, CodeTTL: o.CodeTTL,
 		RefreshTokenTTL: o.RefreshTokenTTL, RefreshTokenMaxAge: o.RefreshTokenMaxAge,

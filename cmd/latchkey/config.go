@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/net/publicsuffix"
 
+	"latchkey/outbound"
 	"latchkey/server"
 	"latchkey/storage"
 )
@@ -33,6 +34,9 @@ type settings struct {
 	ACME          bool   `name:"acme" help:"Get and renew the certificate by itself (TLS-ALPN-01: port 443 of the issuer's host must lead here)."`
 	ACMEDirectory string `name:"acme-directory" help:"Authority for --acme; without it Let's Encrypt, whose terms --acme accepts." placeholder:"URL"`
 	TLSMin        string `name:"tls-min" help:"Oldest TLS version: 1.3, or 1.2 with its four ECDHE AES-GCM suites. Default ${default}." default:"1.3" placeholder:"VERSION"`
+
+	OutboundAllow []string `help:"Networks that what applications name may lead to although they are private; http is for them only." placeholder:"CIDR"`
+	OutboundCA    string   `name:"outbound-ca" help:"Further authorities (PEM) whose certificates are believed when latchkey fetches." placeholder:"FILE"`
 
 	TrustedProxies []string `help:"Addresses whose X-Forwarded-* headers are believed." placeholder:"CIDR"`
 
@@ -56,13 +60,14 @@ type settings struct {
 
 	later `embed:""`
 
-	issuer  *url.URL
-	proxies []netip.Prefix
+	issuer   *url.URL
+	proxies  []netip.Prefix
+	outbound *outbound.Client
 }
 
 // AfterApply checks the settings; kong calls it before any command runs.
 func (s *settings) AfterApply() error {
-	for _, check := range []func() error{s.checkIssuer, s.checkRPID, s.checkTLS, s.checkFolders, s.checkDatabase, s.lifetimes.check, s.checkLater, s.checkRest} {
+	for _, check := range []func() error{s.checkIssuer, s.checkRPID, s.checkTLS, s.checkOutbound, s.checkFolders, s.checkDatabase, s.lifetimes.check, s.checkLater, s.checkRest} {
 		if err := check(); err != nil {
 			return err
 		}

@@ -15,8 +15,6 @@ type later struct {
 	SignUpDomains   string `hidden:""`
 	SMTPURL         string `hidden:"" name:"smtp-url"`
 	MailFrom        string `hidden:""`
-	OutboundAllow   string `hidden:""`
-	OutboundCA      string `hidden:"" name:"outbound-ca"`
 	MetricsListen   string `hidden:""`
 	AuditRetention  string `hidden:""`
 	AuditArchiveDir string `hidden:""`
@@ -37,8 +35,6 @@ func (l *later) check(signUp string) error {
 		{"sign-up-domains", l.SignUpDomains, "people come by invitation", nil},
 		{"smtp-url", l.SMTPURL, "links are shown to whoever makes them", nil},
 		{"mail-from", l.MailFrom, "no mail is sent", nil},
-		{"outbound-allow", l.OutboundAllow, "latchkey fetches nothing from applications", nil},
-		{"outbound-ca", l.OutboundCA, "latchkey fetches nothing from applications", nil},
 		{"metrics-listen", l.MetricsListen, "watch /readyz and the log", nil},
 		{"audit-retention", l.AuditRetention, "events are kept for good", nil},
 		{"audit-archive-dir", l.AuditArchiveDir, "events are kept in the database for good", nil},

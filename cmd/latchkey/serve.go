@@ -40,6 +40,7 @@ func (cmd *serveCmd) Run(ctx context.Context, c *commands) error {
 		if err := c.checkFrozenRPID(ctx, db); err != nil {
 			return err
 		}
+		c.sayOutbound()
 		s, err := server.New(c.serverOptions(db))
 		if err != nil {
 			return err
@@ -100,7 +101,7 @@ func (c *commands) checkFrozenRPID(ctx context.Context, db *storage.DB) error {
 func (c *commands) serverOptions(db *storage.DB) server.Options {
 	return server.Options{
 		Issuer: c.issuer, RPID: c.RPID, DB: db, Log: c.log, Version: version,
-		TrustedProxies: c.proxies, NoRateLimits: c.RateLimits == "off", NoInvites: c.SignUp == "off",
+		TrustedProxies: c.proxies, Outbound: c.outbound, NoRateLimits: c.RateLimits == "off", NoInvites: c.SignUp == "off",
 		SessionTTL: time.Duration(c.SessionTTL), SessionMaxAge: time.Duration(c.SessionMaxAge),
 		AccessTokenTTL: time.Duration(c.AccessTokenTTL), IDTokenTTL: time.Duration(c.IDTokenTTL), CodeTTL: time.Duration(c.CodeTTL),
 		RefreshTokenTTL: time.Duration(c.RefreshTokenTTL), RefreshTokenMaxAge: time.Duration(c.RefreshTokenMaxAge),

@@ -89,8 +89,11 @@ func TestWrongSettings(t *testing.T) {
 		{"open registration", []string{"--registration", "open"}, "not available in this release"},
 		{"mail", []string{"--smtp-url", "smtp://mail"}, "--smtp-url"},
 		{"a sender of mail", []string{"--mail-from", "id@example.com"}, "--mail-from"},
-		{"networks to fetch from", []string{"--outbound-allow", "10.0.0.0/8"}, "--outbound-allow"},
-		{"authorities to fetch from", []string{"--outbound-ca", "ca.pem"}, "--outbound-ca"},
+		{"a network to fetch from that is none", []string{"--outbound-allow", "10.0.0.0/8,here"}, "--outbound-allow"},
+		{"a network to fetch from by name", []string{"--outbound-allow", "app.example.com"}, "--outbound-allow"},
+		{"a network to fetch from with a zone", []string{"--outbound-allow", "fe80::1%lo"}, "--outbound-allow"},
+		{"authorities that are not there", []string{"--outbound-ca", "/nowhere.pem"}, "--outbound-ca"},
+		{"authorities that are none", []string{"--outbound-ca", "settings_test.go"}, "no certificate"},
 		{"metrics", []string{"--metrics-listen", "127.0.0.1:9090"}, "--metrics-listen"},
 		{"a retention of the audit log", []string{"--audit-retention", "365d"}, "--audit-retention"},
 		{"archives of the audit log", []string{"--audit-archive-dir", "/archive"}, "--audit-archive-dir"},
@@ -170,6 +173,7 @@ func TestRightSettings(t *testing.T) {
 		{"--code-ttl", "10m", "--access-token-ttl", "1d", "--id-token-ttl", "24h", "--refresh-token-ttl", "90d", "--refresh-token-max-age", "730d"},
 		{"--sign-up", "invite", "--registration", "off", "--challenge-store", "postgres"},
 		{"--sign-up", "off"},
+		{"--outbound-allow", "10.0.0.0/8,fd00::/8,192.168.1.5"},
 	} {
 		var stdout, stderr strings.Builder
 		if code := run(t.Context(), append([]string{"version"}, right...), &stdout, &stderr); code != exitDone {
