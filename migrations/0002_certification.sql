@@ -14,6 +14,11 @@ ALTER TABLE clients ADD COLUMN protocol jsonb NOT NULL DEFAULT '{}' CHECK (jsonb
 
 -- Authorizations and tokens ------------------------------------------------
 
+-- implicit: tokens by the browser, without a code.
+ALTER TABLE grants DROP CONSTRAINT grants_kind_check;
+ALTER TABLE grants ADD CONSTRAINT grants_kind_check CHECK (kind IN ('code', 'implicit', 'device', 'ciba', 'exchange')) NOT VALID;
+ALTER TABLE grants VALIDATE CONSTRAINT grants_kind_check;
+
 
 -- Registration -------------------------------------------------------------
 

@@ -325,7 +325,7 @@ CREATE TABLE public.grants (
     payload jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT grants_code_hash_check CHECK ((length(code_hash) = 33)),
-    CONSTRAINT grants_kind_check CHECK ((kind = ANY (ARRAY['code'::text, 'device'::text, 'ciba'::text, 'exchange'::text]))),
+    CONSTRAINT grants_kind_check CHECK ((kind = ANY (ARRAY['code'::text, 'implicit'::text, 'device'::text, 'ciba'::text, 'exchange'::text]))),
     CONSTRAINT grants_rt_salt_check CHECK ((length(rt_salt) = 16)),
     CONSTRAINT grants_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'approved'::text, 'active'::text, 'denied'::text]))),
     CONSTRAINT grants_user_code_hash_check CHECK ((length(user_code_hash) = 33))

@@ -1,12 +1,10 @@
 package oidc
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -164,13 +162,13 @@ func (p *Provider) proceed(c *gin.Context, rq *request, in *latchkey.Interaction
 	if v.reason != "" {
 		return p.wait(c, rq, in, v)
 	}
-	code, found, err := p.issueCode(c, rq, in)
+	params, found, err := p.issue(c, rq, in)
 	if err != nil {
 		return p.refuseRequest(c, rq, in, err)
 	}
 	switch found {
 	case storage.IsIssued:
-		return p.respond(c, rq, url.Values{"code": {code}})
+		return p.respond(c, rq, params)
 	case storage.IsConsentNeeded:
 		return p.wait(c, rq, in, verdict{promptConsent, codeConsentRequired})
 	case storage.IsNotAllowed:
@@ -182,57 +180,6 @@ func (p *Provider) proceed(c *gin.Context, rq *request, in *latchkey.Interaction
 	}
 	return p.pageRefusal(c.Request.Context(), rq.client.ID, string(found), "unknown_client",
 		"The application that sent you here has been switched off. Tell its owner.")
-}
-
-// issueCode has fosite make the code and storage judge and keep it.
-func (p *Provider) issueCode(c *gin.Context, rq *request, in *latchkey.Interaction) (string, storage.Verdict, error) {
-	ctx := c.Request.Context()
-	s := session.FromContext(ctx)
-	u := &unit{client: rq.client}
-	if err := p.authorize(withUnit(ctx, u), rq, s); err != nil {
-		return "", "", faultOf(err)
-	}
-	au := storage.Authorization{
-		Code: u.code, ClientID: rq.client.ID, SessionID: s.ID, RedirectURI: rq.sent, CodeChallenge: rq.challenge, Nonce: rq.nonce,
-		ScopesAsked: rq.scopes, Scopes: rq.scopes, AskConsent: rq.asks(promptConsent), Consented: consented(s, in), CodeTTL: p.CodeTTL, MaxAge: p.RefreshTokenMaxAge,
-	}
-	if in != nil {
-		au.Interaction, au.Browser = in.ID, p.browser(c)
-	}
-	found, err := p.DB.IssueCode(ctx, au)
-	return u.code, found, err
-}
-
-// authorize shows fosite the judged request. Its state, prompt and hint stay
-// outside: state is ours to echo, the rest is decided.
-func (p *Provider) authorize(ctx context.Context, rq *request, s *latchkey.Session) error {
-	form := url.Values{
-		"client_id": {rq.client.ID}, "response_type": {"code"}, "redirect_uri": {rq.redirect},
-		"scope": {strings.Join(rq.scopes, " ")}, "state": {"kept-by-latchkey"},
-	}
-	if rq.nonce != "" {
-		form.Set("nonce", rq.nonce)
-	}
-	if rq.challenge != "" {
-		form.Set("code_challenge", rq.challenge)
-		form.Set("code_challenge_method", "S256")
-	}
-	unitOf(ctx).redirect = rq.redirect
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Issuer+pathAuthorize, nil)
-	if err != nil {
-		return err
-	}
-	request.Form = form
-	ar, err := p.fosite.NewAuthorizeRequest(ctx, request)
-	if err != nil {
-		return err
-	}
-	ar.SetID(storage.NewID())
-	for _, scope := range rq.scopes {
-		ar.GrantScope(scope)
-	}
-	_, err = p.fosite.NewAuthorizeResponse(ctx, ar, newPerson(s.Subject, s.AuthTime))
-	return err
 }
 
 // wait sends the person to do what is missing and stores the request meanwhile.

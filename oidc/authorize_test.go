@@ -120,11 +120,8 @@ func TestAuthorizeRefusedByRedirect(t *testing.T) {
 	nobody := w.browser()
 	for _, c := range []struct{ what, code, name, value string }{
 		{"response_type missing", "invalid_request", "response_type", ""},
-		{"response_type token", "unsupported_response_type", "response_type", "token"},
 		{"response_type in capitals", "unsupported_response_type", "response_type", "CODE"},
-		{"response_type hybrid", "unsupported_response_type", "response_type", "code id_token"},
-		{"response_mode fragment", "invalid_request", "response_mode", "fragment"},
-		{"response_mode form_post", "invalid_request", "response_mode", "form_post"},
+		{"response_mode unknown", "invalid_request", "response_mode", "web_message"},
 		{"request object", "request_not_supported", "request", "eyJhbGciOiJub25lIn0.e30."},
 		{"request_uri", "request_uri_not_supported", "request_uri", "https://wiki.example.com/r"},
 		{"registration", "registration_not_supported", "registration", "{}"},

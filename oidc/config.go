@@ -54,7 +54,13 @@ func (p *Provider) wire() fosite.OAuth2Provider {
 		OpenIDConnectRequestValidator: openid.NewOpenIDConnectRequestValidator(nil, c)}
 	proof := &pkce.Handler{AuthorizeCodeStrategy: t, Storage: s, Config: c}
 	refresh := &oauth2.RefreshTokenGrantHandler{AccessTokenStrategy: t, RefreshTokenStrategy: t, TokenRevocationStorage: s, Config: c}
-	c.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{code, openID, proof}
+	implicit := &oauth2.AuthorizeImplicitGrantTypeHandler{AccessTokenStrategy: t, AccessTokenStorage: s, Config: c}
+	validator := openid.NewOpenIDConnectRequestValidator(nil, c)
+	hybrid := &openid.OpenIDConnectHybridHandler{AuthorizeImplicitGrantTypeHandler: implicit, AuthorizeExplicitGrantHandler: code,
+		IDTokenHandleHelper: idTokens, OpenIDConnectRequestValidator: validator, OpenIDConnectRequestStorage: s, Config: c}
+	idToken := &openid.OpenIDConnectImplicitHandler{IDTokenHandleHelper: idTokens, AuthorizeImplicitGrantTypeHandler: implicit,
+		OpenIDConnectRequestValidator: validator, Config: c}
+	c.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{code, openID, hybrid, idToken, proof}
 	c.TokenEndpointHandlers = fosite.TokenEndpointHandlers{code, proof, openID, refresh,
 		&openid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: idTokens, Config: c},
 		&oauth2.ClientCredentialsGrantHandler{HandleHelper: helper, Config: c}}

@@ -113,12 +113,12 @@ func (p *Provider) allow(c *gin.Context, rq *request, s *latchkey.Session, in *l
 		return p.refuseRequest(c, rq, in, err)
 	}
 	if v.reason == "" {
-		code, found, err := p.issueCode(c, rq, in)
+		params, found, err := p.issue(c, rq, in)
 		if err != nil {
 			return p.refuseRequest(c, rq, in, err)
 		}
 		if found == storage.IsIssued {
-			return p.respond(c, rq, url.Values{"code": {code}})
+			return p.respond(c, rq, params)
 		}
 	}
 	return seeOther(c, pathAuthorize+"?request="+url.QueryEscape(in.ID))
@@ -149,5 +149,5 @@ func (p *Provider) notAllowed(c *gin.Context, rq *request, in *latchkey.Interact
 	if err := p.endRequest(c, rq, in, f); err != nil {
 		return err
 	}
-	return p.showNotAllowed(c, rq.client, p.target(rq, errorParams(f)))
+	return p.showNotAllowed(c, rq, errorParams(f))
 }

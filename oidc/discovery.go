@@ -58,8 +58,8 @@ func (p *Provider) describe() (document, error) {
 	body, err := json.Marshal(metadata{
 		Issuer: p.Issuer, Authorization: p.Issuer + pathAuthorize, Token: p.Issuer + pathToken, Userinfo: p.Issuer + pathUserinfo,
 		JWKS: p.Issuer + pathJWKS, EndSession: p.Issuer + pathLogout, Introspection: p.Issuer + pathIntrospect, Revocation: p.Issuer + pathRevoke,
-		Scopes: latchkey.Scopes(), ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
-		GrantTypes:   []string{latchkey.GrantAuthorizationCode, latchkey.GrantRefreshToken, latchkey.GrantClientCredentials},
+		Scopes: latchkey.Scopes(), ResponseTypes: latchkey.ResponseTypes(), ResponseModes: responseModes(),
+		GrantTypes:   []string{latchkey.GrantAuthorizationCode, latchkey.GrantImplicit, latchkey.GrantRefreshToken, latchkey.GrantClientCredentials},
 		ACR:          []string{"phr"},
 		SubjectTypes: []string{"public"}, IDTokenAlgs: latchkey.SigningAlgs(),
 		TokenAuth: any, IntrospectionAuth: confidential, RevocationAuth: any,
@@ -74,7 +74,7 @@ func (p *Provider) describe() (document, error) {
 }
 
 func supportedClaims() []string {
-	claims := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash",
+	claims := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash", "c_hash",
 		"name", "preferred_username", "updated_at", "email", "email_verified", "groups"}
 	var further []string
 	for name := range profileClaims() {

@@ -17,6 +17,8 @@ type request struct {
 	form      url.Values // what is kept while the person is waited for
 	redirect  string     // where the answer goes
 	sent      string     // redirect_uri as sent; empty when none was
+	types     string     // response_type in its one spelling
+	mode      string     // response_mode of the answer, refusals included
 	state     string
 	scopes    []string
 	nonce     string
@@ -78,7 +80,7 @@ func (p *Provider) gate(ctx context.Context, form url.Values) (*request, error) 
 // judgeAll judges what can be judged without asking anybody.
 func judgeAll(rq *request, form url.Values) error {
 	for _, judge := range []func(*request, url.Values) error{
-		judgeForm, judgeUnsupported, judgeResponse, judgeScope, judgePKCE, judgePrompt,
+		judgeForm, judgeUnsupported, judgeResponse, judgeMode, judgeScope, judgeNonce, judgePKCE, judgePrompt,
 	} {
 		if err := judge(rq, form); err != nil {
 			return err
@@ -104,6 +106,7 @@ func (p *Provider) recipient(ctx context.Context, form url.Values) (*request, er
 		return nil, err
 	}
 	rq := &request{client: c, sent: form.Get("redirect_uri"), maxAge: -1}
+	rq.mode = answerMode(c, form)
 	if v := form["state"]; len(v) == 1 && isText(v[0]) {
 		rq.state = v[0]
 	}
@@ -151,21 +154,6 @@ func judgeUnsupported(_ *request, form url.Values) error {
 	return nil
 }
 
-func judgeResponse(rq *request, form url.Values) error {
-	switch responseType := form.Get("response_type"); {
-	case responseType == "":
-		return refuse(codeInvalidRequest, "The parameter response_type is missing.").because("no_response_type")
-	case responseType != "code": // exact case, one value
-		return refuse(codeUnsupportedResponse, "The only response type is code.")
-	case !rq.client.Allows(latchkey.GrantAuthorizationCode) || !slices.Contains(rq.client.ResponseTypes, "code"):
-		return refuse(codeUnauthorizedClient, "The application may not use this response type.").because("response_type_not_allowed")
-	}
-	if form.Has("response_mode") && form.Get("response_mode") != "query" {
-		return refuse(codeInvalidRequest, "The only response mode is query.").because("response_mode")
-	}
-	return nil
-}
-
 // judgeScope refuses known scopes that the application may not ask for. Those
 // that nobody knows are ignored (OpenID Connect Core §3.1.2.1).
 func judgeScope(rq *request, form url.Values) error {
@@ -181,25 +169,18 @@ func judgeScope(rq *request, form url.Values) error {
 	if len(rq.scopes) == 0 {
 		return refuse(codeInvalidScope, "No scope was asked for that exists here.").because("no_scope")
 	}
-	if !rq.client.Allows(latchkey.GrantRefreshToken) {
-		// Without the grant type there is nothing that offline_access could give.
+	if !rq.client.Allows(latchkey.GrantRefreshToken) || !rq.gets("code") {
+		// Without the grant type or a code there is nothing that offline_access could give.
 		rq.scopes = slices.DeleteFunc(rq.scopes, func(s string) bool { return s == scopeOffline })
-	}
-	rq.nonce = form.Get("nonce")
-	if len(rq.nonce) > maxNonce {
-		return refuse(codeInvalidRequest, "The nonce is too long.").because("nonce")
 	}
 	return nil
 }
-
-// maxNonce is as long as the column, in bytes.
-const maxNonce = 4096
 
 // judgePKCE checks the challenge by form (RFC 7636 §4.2): S256 gives 43
 // characters. A client whose rules ask for one must send it.
 func judgePKCE(rq *request, form url.Values) error {
 	if !form.Has("code_challenge") && !form.Has("code_challenge_method") {
-		if rq.client.NeedsPKCE() {
+		if rq.client.NeedsPKCE() && rq.gets("code") {
 			return refuse(codeInvalidRequest, "A code_challenge is required (PKCE with S256).").because("no_challenge")
 		}
 		return nil

@@ -89,15 +89,24 @@ func FuzzGate(f *testing.F) {
 		if v := form["state"]; len(v) == 1 && isText(v[0]) {
 			rq.state = v[0]
 		}
+		rq.mode = answerMode(rq.client, form)
 		err = judgeAll(rq, form)
 		if err == nil {
 			passed(t, rq, form)
 		}
-		back, perr := url.Parse(p.target(rq, errorParams(refuse(codeInvalidRequest, "Something \"odd\" \\ happened.\n"))))
-		if perr != nil || back.Host != "wiki.example.com" || back.Fragment != "" {
+		params := errorParams(refuse(codeInvalidRequest, "Something \"odd\" \\ happened.\n"))
+		p.complete(rq, params)
+		back, perr := url.Parse(target(rq, params))
+		if perr != nil || back.Host != "wiki.example.com" || (back.Fragment != "") != (rq.mode == latchkey.ModeFragment) {
 			t.Fatalf("the answer goes to %v: %v", back, perr)
 		}
 		q := back.Query()
+		if rq.mode == latchkey.ModeFragment {
+			if q, perr = url.ParseQuery(back.EscapedFragment()); perr != nil {
+				t.Fatal(perr)
+			}
+			q.Set("keep", back.Query().Get("keep"))
+		}
 		if q.Get("keep") != "1" || q.Get("iss") != p.Issuer || q.Get("state") != rq.state || len(q["error"]) != 1 || strings.ContainsAny(q.Get("error_description"), "\"\\\n") {
 			t.Fatalf("the answer is %v", q)
 		}
@@ -121,7 +130,8 @@ func passed(t *testing.T, rq *request, form url.Values) {
 	if len(rq.scopes) == 0 || !allAre(rq.scopes, allowed) || len(rq.scopes) != len(words(strings.Join(rq.scopes, " "))) {
 		t.Fatalf("scopes %q passed", rq.scopes)
 	}
-	if form.Get("response_type") != "code" || form.Has("response_mode") && form.Get("response_mode") != "query" || rq.challenge != "" && len(rq.challenge) != 43 {
+	if !slices.Contains(rq.client.ResponseTypes, rq.types) || rq.inFront() && rq.mode == latchkey.ModeQuery || rq.challenge != "" && len(rq.challenge) != 43 ||
+		rq.gets("id_token") && (rq.nonce == "" || !slices.Contains(rq.scopes, scopeOpenID)) || form.Has("response_mode") && form.Get("response_mode") != rq.mode {
 		t.Fatalf("%v passed", form)
 	}
 	if form.Has("max_age") != (rq.maxAge >= 0) || rq.asks(promptNone) && len(rq.prompt) != 1 {
@@ -278,7 +288,9 @@ func FuzzAnswerAddress(f *testing.F) {
 		if latchkey.RedirectURIProblem(uri, true) != "" || !isText(state) || !isText(code) {
 			return
 		}
-		target := p.target(&request{redirect: uri, state: state}, url.Values{"code": {code}})
+		rq, params := &request{redirect: uri, state: state}, url.Values{"code": {code}}
+		p.complete(rq, params)
+		target := target(rq, params)
 		before, err := url.Parse(uri)
 		if err != nil {
 			t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/json"
+	"maps"
 	"time"
 
 	"github.com/ory/fosite"
@@ -27,6 +29,24 @@ type idClaims struct {
 	AMR        []string `json:"amr,omitempty"`
 	SID        string   `json:"sid,omitempty"`
 	AccessHash string   `json:"at_hash,omitempty"`
+	CodeHash   string   `json:"c_hash,omitempty"`
+
+	further map[string]any // of the person
+}
+
+// MarshalJSON puts the claims of the person beside the others. None of them can
+// take the place of one that says what the token is.
+func (c idClaims) MarshalJSON() ([]byte, error) {
+	type plain idClaims
+	encoded, err := json.Marshal(plain(c))
+	if err != nil || len(c.further) == 0 {
+		return encoded, err
+	}
+	all := maps.Clone(c.further)
+	if err := json.Unmarshal(encoded, &all); err != nil {
+		return nil, err
+	}
+	return json.Marshal(all)
 }
 
 // GenerateIDToken signs an ID token for the grant of the unit. On refresh the
@@ -41,7 +61,7 @@ func (s *strategy) GenerateIDToken(ctx context.Context, _ time.Duration, _ fosit
 		Issuer: s.p.Issuer, Subject: u.redeem.Subject, Audience: u.client.ID,
 		IssuedAt: u.at.Unix(), Expires: u.at.Unix() + int64(s.p.idTTL(u.client)/time.Second),
 		AuthTime: g.AuthTime.Unix(), ACR: g.ACR, AMR: g.AMR, SID: g.SessionID,
-		AccessHash: halfHash(idAlg(u.client), u.access),
+		AccessHash: halfHash(idAlg(u.client), u.access), CodeHash: halfHash(idAlg(u.client), u.code), further: u.further,
 	}
 	if u.refresh == nil {
 		claims.Nonce = g.Nonce

@@ -2,8 +2,11 @@ package oidc
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -26,6 +29,30 @@ func (p *Provider) show(c *gin.Context, status int, page templates.Page) error {
 // showHandOver is the page that leads to an application after a form.
 func (p *Provider) showHandOver(c *gin.Context, cl *latchkey.Client, target string) error {
 	return p.show(c, http.StatusOK, templates.HandOver{URL: target, App: cl.Name})
+}
+
+// showFormPost is the page that posts an answer to an application (OAuth 2.0 Form
+// Post Response Mode §2).
+func (p *Provider) showFormPost(c *gin.Context, rq *request, params url.Values) error {
+	allowFormTo(c, rq.redirect)
+	return p.show(c, http.StatusOK, templates.FormPost{URL: rq.redirect, App: rq.client.Name, Hidden: hiddenOf(params)})
+}
+
+// allowFormTo lets the page that is shown post to one foreign origin.
+func allowFormTo(c *gin.Context, address string) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return // it was read before it was registered
+	}
+	h := c.Writer.Header()
+	h.Set("Content-Security-Policy", strings.Replace(h.Get("Content-Security-Policy"), "form-action 'self'", "form-action 'self' "+u.Scheme+"://"+u.Host, 1))
+}
+
+func hiddenOf(params url.Values) (fields []templates.Hidden) {
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		fields = append(fields, templates.Hidden{Name: name, Value: params.Get(name)})
+	}
+	return fields
 }
 
 func (p *Provider) showConsent(c *gin.Context, rq *request, s *latchkey.Session, in *latchkey.Interaction) error {
@@ -54,14 +81,20 @@ func hostOf(address string) string {
 
 // showNotAllowed tells a person outside of the allowed groups which rule it is
 // and whom to ask, and leads back with the refusal.
-func (p *Provider) showNotAllowed(c *gin.Context, cl *latchkey.Client, target string) error {
-	name := "\u2068" + cl.Name + "\u2069" // set off from the words around it, also where its letters run the other way
+func (p *Provider) showNotAllowed(c *gin.Context, rq *request, params url.Values) error {
+	p.complete(rq, params)
+	back, fields := target(rq, params), []templates.Hidden(nil)
+	if rq.mode == latchkey.ModeFormPost {
+		back, fields = rq.redirect, hiddenOf(params)
+		allowFormTo(c, rq.redirect)
+	}
+	name := "\u2068" + rq.client.Name + "\u2069" // set off from the words around it, also where its letters run the other way
 	return p.show(c, http.StatusForbidden, templates.Error{
 		Code:    "not_allowed",
 		Title:   "You may not use " + name,
 		Text:    name + " is open to certain groups only, and you are in none of them.",
 		Advice:  "Ask an administrator to add you to one of its groups, then try again.",
 		Support: latchkey.ActorFrom(c.Request.Context()).RequestID,
-		Back:    target, BackLabel: "Back to " + name,
+		Back:    back, BackFields: fields, BackLabel: "Back to " + name,
 	})
 }

@@ -11,12 +11,17 @@ import (
 	"latchkey"
 )
 
-// respond answers the application through the browser. `iss` is in every answer
-// (RFC 9207), state as it was sent. After a form of ours the answer is a page
-// that hands over, because Chromium applies form-action to every redirect that
-// follows a form, the application's own included.
+// respond answers the application through the browser, in the response mode of
+// the request. `iss` is in every answer (RFC 9207), state as it was sent. After a
+// form of ours the answer is a page that hands over, because Chromium applies
+// form-action to every redirect that follows a form, the application's own
+// included.
 func (p *Provider) respond(c *gin.Context, rq *request, params url.Values) error {
-	target := p.target(rq, params)
+	p.complete(rq, params)
+	if rq.mode == latchkey.ModeFormPost {
+		return p.showFormPost(c, rq, params)
+	}
+	target := target(rq, params)
 	if c.Request.Method == http.MethodPost && c.Request.URL.Path != pathAuthorize {
 		return p.showHandOver(c, rq.client, target)
 	}
@@ -26,10 +31,18 @@ func (p *Provider) respond(c *gin.Context, rq *request, params url.Values) error
 	return nil
 }
 
-func (p *Provider) target(rq *request, params url.Values) string {
+// complete adds what every answer has.
+func (p *Provider) complete(rq *request, params url.Values) {
 	params.Set("iss", p.Issuer)
 	if rq.state != "" {
 		params.Set("state", rq.state)
+	}
+}
+
+// target is the address that an answer by redirect leads to.
+func target(rq *request, params url.Values) string {
+	if rq.mode == latchkey.ModeFragment {
+		return rq.redirect + "#" + params.Encode() // no registered address has a fragment
 	}
 	return withParams(rq.redirect, params)
 }

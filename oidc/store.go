@@ -20,11 +20,12 @@ type unit struct {
 	code     string            // made for this authorization
 	redeem   *storage.Redeemed // what the code or refresh token turned out to be
 	refresh  *storage.RefreshToken
-	scopes   []string  // of the access token, when narrower than those of the grant
-	at       time.Time // when the tokens are issued, by the database's clock
-	verdict  error     // our own refusal: fosite's words for it do not count
-	access   string    // for at_hash
-	from     string    // address prefix and agent of the caller
+	scopes   []string       // of the access token, when narrower than those of the grant
+	at       time.Time      // when the tokens are issued, by the database's clock
+	verdict  error          // our own refusal: fosite's words for it do not count
+	access   string         // for at_hash
+	further  map[string]any // claims of the person that go into the ID token
+	from     string         // address prefix and agent of the caller
 }
 
 type unitKey struct{}
@@ -56,7 +57,7 @@ func (s *store) ClientAssertionJWTValid(context.Context, string) error { return 
 // SetClientAssertionJWT is described at ClientAssertionJWTValid.
 func (s *store) SetClientAssertionJWT(context.Context, string, time.Time) error { return errNotHere }
 
-// Staged by the strategies, written by IssueCode.
+// Staged by the strategies, written by Authorize.
 func (s *store) CreateAuthorizeCodeSession(context.Context, string, fosite.Requester) error {
 	return nil
 }

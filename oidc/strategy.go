@@ -112,7 +112,7 @@ func (s *strategy) GenerateRefreshToken(ctx context.Context, _ fosite.Requester)
 	return token, "", err
 }
 
-// GenerateAuthorizeCode makes the code that IssueCode will store.
+// GenerateAuthorizeCode makes the code that Authorize will store.
 func (s *strategy) GenerateAuthorizeCode(ctx context.Context, _ fosite.Requester) (token, signature string, err error) {
 	u := unitOf(ctx)
 	if u == nil {

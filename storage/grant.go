@@ -77,10 +77,11 @@ func scanGrant(row pgx.CollectableRow, g *latchkey.Grant, more ...any) error {
 	return nil
 }
 
-// Authorization is what becomes a grant with a code: the wishes of a validated
-// request. Who signed in, when and how is taken from the session's row.
+// Authorization is what becomes a grant: the wishes of a validated request. Who signed in, when and how is taken from the session's row.
 type Authorization struct {
-	Code          string // from NewCode
+	GrantID       string // from NewID
+	ResponseType  string // for the event
+	Code          string // from NewCode; empty when the response type has none
 	ClientID      string
 	SessionID     string
 	RedirectURI   string // as sent; empty when none was
@@ -98,19 +99,23 @@ type Authorization struct {
 }
 
 // NewCode makes an authorization code of 256 random bits. It counts once
-// IssueCode has stored its hash.
+// Authorize has stored its hash.
 func (qs *queries) NewCode() string {
 	code, _ := qs.ring.NewToken(purposeCode)
 	return code
 }
 
-// IssueCode judges whether the person of the session may be given a code for the
-// application, and gives it, in one statement: the grant, its event and the end
-// of the interaction. With any verdict but IsIssued nothing changed.
-func (qs *queries) IssueCode(ctx context.Context, au Authorization) (verdict Verdict, err error) {
-	codeHash, err := qs.ring.HashToken(purposeCode, au.Code)
-	if err != nil {
-		return "", fmt.Errorf("issue code: %w", err)
+// Authorize judges whether the person of the session may be given a code or
+// tokens for the application, and gives them, in one statement: the grant, its
+// event and the end of the interaction. With any verdict but IsIssued nothing
+// changed.
+func (qs *queries) Authorize(ctx context.Context, au Authorization) (verdict Verdict, err error) {
+	kind, codeHash := "implicit", []byte(nil)
+	if au.Code != "" {
+		kind = "code"
+		if codeHash, err = qs.ring.HashToken(purposeCode, au.Code); err != nil {
+			return "", fmt.Errorf("authorize: %w", err)
+		}
 	}
 	var interaction []byte
 	if au.Interaction != "" {
@@ -118,19 +123,18 @@ func (qs *queries) IssueCode(ctx context.Context, au Authorization) (verdict Ver
 			return IsUsed, nil
 		}
 	}
-	id := newID()
 	a, err := qs.eventArgs(ctx, latchkey.Event{Kind: latchkey.AuthorizationGranted, ClientID: au.ClientID,
-		GrantID: id, Detail: map[string]any{"scopes": texts(au.Scopes)}})
+		GrantID: au.GrantID, Detail: map[string]any{"scopes": texts(au.Scopes), "response_type": au.ResponseType}})
 	if err != nil {
 		return "", err
 	}
-	a["grant"], a["client"], a["login"], a["code"], a["salt"] = id, au.ClientID, au.SessionID, codeHash, newSalt()
+	a["grant"], a["grant_kind"], a["client"], a["login"], a["code"], a["salt"] = au.GrantID, kind, au.ClientID, au.SessionID, codeHash, newSalt()
 	a["redirect"], a["challenge"], a["nonce"] = au.RedirectURI, au.CodeChallenge, au.Nonce
 	a["asked"], a["scopes"], a["audience"] = texts(au.ScopesAsked), texts(au.Scopes), texts(au.Audience)
 	a["ask"], a["consented"], a["code_ttl"], a["max_age"] = au.AskConsent, au.Consented, au.CodeTTL, au.MaxAge
-	statement := issueCode
+	statement := authorize
 	if interaction != nil {
-		statement = issueCodeOfInteraction
+		statement = authorizeInteraction
 		a["id"], a["kind"], a["browsers"] = interaction, "pending", qs.browserHashes(au.Browser)
 	}
 	err = qs.do(ctx, func(q querier) error {
@@ -138,22 +142,22 @@ func (qs *queries) IssueCode(ctx context.Context, au Authorization) (verdict Ver
 		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("issue code: %w", err)
+		return "", fmt.Errorf("authorize: %w", err)
 	}
 	return verdict, nil
 }
 
 var (
-	issueCode              = issueCodeAfter("", "")
-	issueCodeOfInteraction = issueCodeAfter(`, used AS (
+	authorize            = authorizeAfter("", "")
+	authorizeInteraction = authorizeAfter(`, used AS (
 		UPDATE interactions SET used_at = now()
 		WHERE `+interactionOpen+` AND client_id = @client AND EXISTS (SELECT 1 FROM facts WHERE verdict = 'issued')
 		RETURNING 1
 	)`, ` AND EXISTS (SELECT 1 FROM used)`)
 )
 
-// issueCodeAfter gives a code if the rest of the condition holds too.
-func issueCodeAfter(step, condition string) string {
+// authorizeAfter makes the grant if the rest of the condition holds too.
+func authorizeAfter(step, condition string) string {
 	return `
 	WITH facts AS (
 		SELECT u.id AS user_id, s.id AS session_id, s.auth_time, s.acr, s.amr, s.expires_at, CASE
@@ -168,7 +172,7 @@ func issueCodeAfter(step, condition string) string {
 	)` + step + `, made AS (
 		INSERT INTO grants (id, kind, state, client_id, user_id, session_id, code_hash, code_expires_at, redirect_uri,
 		                    code_challenge, nonce, scopes_req, scopes, audience, acr, amr, auth_time, rt_salt, expires_at)
-		SELECT @grant, 'code', 'active', @client, user_id, session_id, @code, now() + @code_ttl::interval, @redirect,
+		SELECT @grant, @grant_kind, 'active', @client, user_id, session_id, @code, now() + @code_ttl::interval, @redirect,
 		       @challenge, @nonce, @asked, @scopes, @audience, acr, amr, auth_time, @salt,
 		       greatest(expires_at, now() + @max_age::interval)
 		FROM facts

@@ -154,12 +154,13 @@ type Error struct {
 	Code       string // stable; data-code
 	Title      string
 	Text       string
-	Advice     string // what the person can do; "" = not said
-	Support    string // request number; "" = none
-	AdminTitle string // such as "For the administrator of Wiki"
-	AdminText  string // the cause, for administrators; "" = none
-	Back       string // local path or checked address of the application; "" = where the catalogue leads, else the start
-	BackLabel  string // "" = "Back to the start"
+	Advice     string   // what the person can do; "" = not said
+	Support    string   // request number; "" = none
+	AdminTitle string   // such as "For the administrator of Wiki"
+	AdminText  string   // the cause, for administrators; "" = none
+	Back       string   // local path or checked address of the application; "" = where the catalogue leads, else the start
+	BackLabel  string   // "" = "Back to the start"
+	BackFields []Hidden // posted to Back instead of a link
 }
 
 // Words are the title and text of the refusal, to be completed from the
