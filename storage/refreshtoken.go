@@ -111,6 +111,11 @@ func (qs *queries) genuine(t *RefreshToken, g *latchkey.Grant) bool {
 	return err == nil && hmac.Equal(want, t.raw) && bytes.Equal(want[:16], t.raw[:16])
 }
 
+// inGrace tells whether the generation before the newest still works. No grace is
+// none: of two calls at once, the later may see a time before that of the
+// rotation it waited for.
+const inGrace = `(@grace::interval > interval '0' AND g.rt_rotated_at + @grace::interval > now())`
+
 // FindRefresh judges a refresh token without changing anything: IsCurrent and
 // IsGraced may be rotated, the rest are refusals. grace is how long the previous
 // generation still works.
@@ -128,7 +133,7 @@ func (qs *queries) findRefresh(ctx context.Context, t *RefreshToken, clientID st
 				WHEN @generation > g.rt_gen THEN 'unknown'`+peopleStand+`
 				WHEN g.revoked_at IS NOT NULL THEN 'revoked'
 				WHEN @generation < g.rt_gen - 1
-				  OR @generation < g.rt_gen AND g.rt_rotated_at + @grace::interval <= now() THEN 'reused'
+				  OR @generation < g.rt_gen AND NOT `+inGrace+` THEN 'reused'
 				WHEN g.expires_at <= now() OR g.rt_expires_at IS NULL OR g.rt_expires_at <= now() THEN 'expired'
 				WHEN NOT 'offline_access' = ANY(g.scopes) AND NOT EXISTS (
 					SELECT 1 FROM sessions s
@@ -201,7 +206,7 @@ var rotateRefresh = `
 			payload       = CASE WHEN g.rt_gen = @generation THEN jsonb_build_object('from', @from::text)
 			                     ELSE g.payload || jsonb_build_object('again', @from::text) END
 		WHERE g.id = @grant AND g.client_id = @client AND g.revoked_at IS NULL
-		  AND (g.rt_gen = @generation OR g.rt_gen = @generation + 1 AND g.rt_rotated_at + @grace::interval > now())
+		  AND (g.rt_gen = @generation OR g.rt_gen = @generation + 1 AND ` + inGrace + `)
 		RETURNING g.user_id, g.session_id, g.payload->>'again' AS again, g.payload->>'from' AS origin
 	), event AS (` + insertEventFrom(eventShape{
 	kind:    "CASE WHEN again IS NULL OR again = origin THEN 'token.refreshed' ELSE 'refresh.grace_used' END",
