@@ -30,6 +30,8 @@ type Options struct {
 	Issuer    string               // required: where links lead
 	Templates *templates.Templates // needed by the pages; nil = only the functions work
 	NoInvites bool                 // refuses to make invitations
+
+	SessionMaxAge time.Duration // how long sessions live at most; 0 = the default
 }
 
 // Service does what administrators ask for. It is safe for concurrent use.
@@ -48,7 +50,8 @@ func New(o Options) (*Service, error) {
 	if o.DB == nil || o.Issuer == "" {
 		return nil, errors.New("admin: a database and an issuer are required")
 	}
-	return &Service{db: o.DB, keys: keys.New(keys.Options{DB: o.DB}), issuer: o.Issuer, pages: o.Templates, now: time.Now, noInvites: o.NoInvites}, nil
+	ring := keys.New(keys.Options{DB: o.DB, SessionMaxAge: o.SessionMaxAge})
+	return &Service{db: o.DB, keys: ring, issuer: o.Issuer, pages: o.Templates, now: time.Now, noInvites: o.NoInvites}, nil
 }
 
 // show renders a page whole before it is sent.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -213,7 +214,7 @@ func TestExchangedKey(t *testing.T) {
 	for name, private := range map[string][]byte{"another key": other, "no key": []byte("nothing")} {
 		k := latchkey.SigningKey{KID: kid, Alg: latchkey.ES256, PublicJWK: []byte(`{}`), PrivateKey: private}
 		err := h.db.InTx(t.Context(), func(tx *storage.Tx) error {
-			_, err := tx.AddSigningKey(t.Context(), k, storage.KeyNow)
+			_, err := tx.AddSigningKey(t.Context(), k, storage.KeyNow, time.Hour)
 			return err
 		})
 		if err != nil {

@@ -21,12 +21,13 @@ import (
 
 // Ring is the set of published signing keys in memory.
 type Ring struct {
-	db      *storage.DB
-	now     func() time.Time
-	current atomic.Pointer[view]
-	reload  sync.Mutex
-	looked  time.Time // when an unknown kid last caused a look; guarded by reload
-	trusted *otter.Cache[[sha256.Size]byte, trusted]
+	db            *storage.DB
+	now           func() time.Time
+	sessionMaxAge time.Duration
+	current       atomic.Pointer[view]
+	reload        sync.Mutex
+	looked        time.Time // when an unknown kid last caused a look; guarded by reload
+	trusted       *otter.Cache[[sha256.Size]byte, trusted]
 }
 
 // trusted is what a signature was good for. A resource server asks for the same
@@ -42,12 +43,14 @@ const maxTrusted = 4 << 20
 
 // Options say what a Ring works on.
 type Options struct {
-	DB *storage.DB // required
+	DB            *storage.DB   // required
+	SessionMaxAge time.Duration // how long sessions live at most; decides how long keys stay published [12 h]
 }
 
 // view is what one look at the database found.
 type view struct {
 	version int64
+	next    time.Time // when the first of keys changes its state or goes; zero = none does
 	keys    []*prepared
 	byKID   map[string]*prepared
 	jwks    []byte
@@ -63,7 +66,7 @@ var ErrUntrusted = errors.New("not signed by us")
 
 // New makes an empty ring; Ensure or Load fills it.
 func New(o Options) *Ring {
-	r := &Ring{db: o.DB, now: o.DB.Clock}
+	r := &Ring{db: o.DB, now: o.DB.Clock, sessionMaxAge: o.SessionMaxAge}
 	r.trusted = otter.Must(&otter.Options[[sha256.Size]byte, trusted]{
 		MaximumWeight: maxTrusted,
 		Weigher:       func(_ [sha256.Size]byte, t trusted) uint32 { return uint32(len(t.payload)) },
@@ -93,12 +96,22 @@ func (r *Ring) load(ctx context.Context) error {
 			return err
 		}
 		v.keys, v.byKID[row.KID] = append(v.keys, p), p
+		v.expect(r.now(), row.ActivateAt, row.RetireAt, row.DeleteAt)
 	}
 	if v.jwks, v.etag, err = render(v.keys); err != nil {
 		return err
 	}
 	r.current.Store(v)
 	return nil
+}
+
+// expect notes the first of some times that is still to come.
+func (v *view) expect(now time.Time, times ...time.Time) {
+	for _, t := range times {
+		if t.After(now) && (v.next.IsZero() || t.Before(v.next)) {
+			v.next = t
+		}
+	}
 }
 
 // render writes the JWKS once for all its readers (RFC 7517 §5).

@@ -14,6 +14,14 @@ import (
 // rotation 90 d, the announcement of 24 h included).
 const Age = 89 * 24 * time.Hour
 
+// longestToken is the longest life that settings and applications give a token.
+const longestToken = 24 * time.Hour
+
+// linger is how long a key that signs no more stays published: until the last
+// token under it has ended, and the last session whose ID tokens may come back
+// as hints; then a day more.
+func (r *Ring) linger() time.Duration { return max(longestToken, r.sessionMaxAge) + 24*time.Hour }
+
 // Ensure makes the keys that are missing, once for all nodes, and loads them.
 func (r *Ring) Ensure(ctx context.Context) error {
 	if err := r.Load(ctx); err != nil {
@@ -55,7 +63,7 @@ func (r *Ring) Rotate(ctx context.Context, algs []string, atOnce bool) error {
 	}
 	err = r.db.InTx(ctx, func(tx *storage.Tx) error {
 		for _, key := range made {
-			if _, err := tx.AddSigningKey(ctx, key, start); err != nil {
+			if _, err := tx.AddSigningKey(ctx, key, start, r.linger()); err != nil {
 				return err
 			}
 		}
@@ -95,6 +103,7 @@ func (r *Ring) List(ctx context.Context) ([]latchkey.SigningKey, error) {
 // Maintain announces the successor of each key that is old enough. Every node
 // may call it at any time: the database lets one of them act.
 func (r *Ring) Maintain(ctx context.Context) error {
+	ctx = latchkey.WithActor(ctx, latchkey.Actor{Kind: latchkey.ActorSystem})
 	rows, err := r.db.SigningKeys(ctx)
 	if err != nil {
 		return err
@@ -111,8 +120,9 @@ func (r *Ring) Maintain(ctx context.Context) error {
 	return nil
 }
 
-// Follow reloads the ring when another node changed the keys, until ctx ends:
-// it looks every 2 s, so that a key made elsewhere is published here within 5 s.
+// Follow reloads the ring when another node changed the keys, or when time did,
+// until ctx ends: it looks every 2 s, so that a key made elsewhere is published
+// here within 5 s, and one whose end has come is not published any more.
 func (r *Ring) Follow(ctx context.Context, report func(error)) {
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
@@ -123,7 +133,7 @@ func (r *Ring) Follow(ctx context.Context, report func(error)) {
 		case <-tick.C:
 		}
 		version, fresh := r.db.Version(storage.CacheSigningKeys)
-		if fresh && version == r.current.Load().version {
+		if v := r.current.Load(); fresh && version == v.version && (v.next.IsZero() || r.now().Before(v.next)) {
 			continue
 		}
 		if err := r.Load(ctx); err != nil && ctx.Err() == nil {
@@ -134,7 +144,7 @@ func (r *Ring) Follow(ctx context.Context, report func(error)) {
 
 func (r *Ring) add(ctx context.Context, key latchkey.SigningKey, start storage.KeyStart) error {
 	return r.db.InTx(ctx, func(tx *storage.Tx) error {
-		_, err := tx.AddSigningKey(ctx, key, start)
+		_, err := tx.AddSigningKey(ctx, key, start, r.linger())
 		return err
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -80,7 +81,7 @@ func (w *world) shareKeys(t testing.TB) {
 	defer sharedKeys.Unlock()
 	for _, k := range sharedKeys.made {
 		err := w.db.InTx(t.Context(), func(tx *storage.Tx) error {
-			_, err := tx.AddSigningKey(t.Context(), k, storage.KeyIfMissing)
+			_, err := tx.AddSigningKey(t.Context(), k, storage.KeyIfMissing, 48*time.Hour)
 			return err
 		})
 		if err != nil {

@@ -19,6 +19,9 @@ func (s *Server) jobs() []func(context.Context) {
 	run := []func(context.Context){
 		func(ctx context.Context) { s.db.FollowCaches(ctx, report("follow caches")) },
 		func(ctx context.Context) { s.keys.Follow(ctx, report("follow signing keys")) },
+		func(ctx context.Context) {
+			atOnceAndEvery(ctx, time.Hour, s.keys.Maintain, report("rotate signing keys"))
+		},
 		func(ctx context.Context) { every(ctx, time.Second, s.db.FlushCounts, report("write counts")) },
 		func(ctx context.Context) { s.audit.Run(ctx, s.auditTrouble) },
 	}
@@ -59,6 +62,13 @@ func (s *Server) work(ctx context.Context) {
 	if err := s.audit.Flush(last); err != nil {
 		s.auditTrouble(err)
 	}
+}
+
+func atOnceAndEvery(ctx context.Context, pause time.Duration, do func(context.Context) error, report func(error)) {
+	if err := do(ctx); err != nil && ctx.Err() == nil {
+		report(err)
+	}
+	every(ctx, pause, do, report)
 }
 
 func every(ctx context.Context, pause time.Duration, do func(context.Context) error, report func(error)) {

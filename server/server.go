@@ -76,7 +76,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the pages: %w", err)
 	}
-	ring := keys.New(keys.Options{DB: o.DB})
+	ring := keys.New(keys.Options{DB: o.DB, SessionMaxAge: o.SessionMaxAge})
 	e, err := newEdge(edgeOptions{
 		Issuer:         o.Issuer,
 		TrustedProxies: o.TrustedProxies,
@@ -116,7 +116,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the provider: %w", err)
 	}
-	s.operators, err = admin.New(admin.Options{DB: o.DB, Issuer: o.Issuer.String(), Templates: pages, NoInvites: o.NoInvites})
+	s.operators, err = admin.New(admin.Options{DB: o.DB, Issuer: o.Issuer.String(), Templates: pages, NoInvites: o.NoInvites, SessionMaxAge: o.SessionMaxAge})
 	if err != nil {
 		return nil, fmt.Errorf("make the administration: %w", err)
 	}

@@ -11,13 +11,9 @@ import (
 	"latchkey"
 )
 
-// Life of a signing key: published a day before it signs, so that no cached
-// JWKS lacks it (max-age one hour); published two days after it signed last, so
-// that the longest token (24 h) ends first.
-const (
-	keyAnnounce = "24 hours"
-	keyLinger   = "48 hours"
-)
+// keyAnnounce is how long a signing key is published before it signs, so that no
+// cached JWKS lacks it (max-age one hour).
+const keyAnnounce = 24 * time.Hour
 
 // KeyStart says when a new signing key begins to sign.
 type KeyStart int
@@ -76,10 +72,11 @@ func (qs *queries) scanSigningKey(row pgx.CollectableRow) (latchkey.SigningKey, 
 }
 
 // AddSigningKey stores a new key and lets those before it retire, under a lock
-// that makes two nodes take turns. It tells whether the key was stored: with
-// KeyIfMissing another node may have been first. With KeyAnnounce it refuses
-// (ErrConflict) while another successor is announced.
-func (tx *Tx) AddSigningKey(ctx context.Context, k latchkey.SigningKey, start KeyStart) (bool, error) {
+// that makes two nodes take turns. Those stay published for linger after they
+// signed last. It tells whether the key was stored: with KeyIfMissing another
+// node may have been first. With KeyAnnounce it refuses (ErrConflict) while
+// another successor is announced.
+func (tx *Tx) AddSigningKey(ctx context.Context, k latchkey.SigningKey, start KeyStart, linger time.Duration) (bool, error) {
 	if err := tx.lockSigningKeys(ctx); err != nil {
 		return false, err
 	}
@@ -99,15 +96,15 @@ func (tx *Tx) AddSigningKey(ctx context.Context, k latchkey.SigningKey, start Ke
 	case start == KeyAnnounce && count.Live == 0:
 		start = KeyNow
 	}
-	return true, tx.storeSigningKey(ctx, k, start)
+	return true, tx.storeSigningKey(ctx, k, start, linger)
 }
 
-func (tx *Tx) storeSigningKey(ctx context.Context, k latchkey.SigningKey, start KeyStart) error {
+func (tx *Tx) storeSigningKey(ctx context.Context, k latchkey.SigningKey, start KeyStart, linger time.Duration) error {
 	sealed, err := tx.seal("signing_keys", "private_key", k.KID, k.Alg, k.PrivateKey)
 	if err != nil {
 		return fmt.Errorf("seal signing key: %w", err)
 	}
-	wait := "0 hours"
+	wait := time.Duration(0)
 	if start == KeyAnnounce {
 		wait = keyAnnounce
 	}
@@ -115,7 +112,7 @@ func (tx *Tx) storeSigningKey(ctx context.Context, k latchkey.SigningKey, start 
 	b.Queue(`
 		UPDATE signing_keys SET retire_at = now() + @wait::interval, delete_at = now() + @wait::interval + @linger::interval
 		WHERE alg = @alg AND (retire_at IS NULL OR retire_at > now() + @wait::interval)`,
-		args{"alg": k.Alg, "wait": wait, "linger": keyLinger})
+		args{"alg": k.Alg, "wait": wait, "linger": linger})
 	b.Queue(`
 		INSERT INTO signing_keys (kid, alg, public_jwk, private_key, activate_at)
 		VALUES (@kid, @alg, @public, @private, now() + @wait::interval)`,

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -447,110 +445,4 @@ func TestRefusedCommandsOfApplications(t *testing.T) {
 			t.Errorf("%s: it says %q, want %q", refused.name, said, refused.says)
 		}
 	}
-}
-
-// TestSigningKeysByCommand: a new key is published before it signs, or signs at
-// once; one that does not sign can be taken out.
-func TestSigningKeysByCommand(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
-	list := func(arguments ...string) map[string][]object {
-		t.Helper()
-		byState := map[string][]object{}
-		for _, item := range h.json(arguments...)["items"].([]any) {
-			k := item.(object)
-			if got := keys(k); got != "activate_at alg created_at delete_at kid retire_at state" {
-				t.Errorf("%v prints %v", arguments, k)
-			}
-			byState[k["state"].(string)] = append(byState[k["state"].(string)], k)
-		}
-		return byState
-	}
-	published := func() (kids []string) {
-		t.Helper()
-		res, err := http.Get(h.issuer + "/oauth2/jwks")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		var set struct{ Keys []struct{ Kid string } }
-		if err := json.NewDecoder(res.Body).Decode(&set); err != nil {
-			t.Fatal(err)
-		}
-		for _, k := range set.Keys {
-			kids = append(kids, k.Kid)
-		}
-		return kids
-	}
-	first := list("keys", "list")
-	if len(first["active"]) != 4 || len(first["announced"])+len(first["retired"]) != 0 || len(published()) != 4 {
-		t.Fatalf("at first there are %v", first)
-	}
-	made := h.json("client", "create", "--name", "Wiki", "--redirect-uri", callback, "--first-party")
-	id, secret := made["client_id"].(string), made["client_secret"].(string)
-	before := h.signIn(id, secret)
-	if got, want := kidOf(t, before), ofAlg(first["active"], "RS256"); got != want {
-		t.Errorf("signed by %s, want %s", got, want)
-	}
-
-	second := list("keys", "rotate", "--alg", "ES256")
-	announced := ofAlg(second["announced"], "ES256")
-	if announced == "" || len(second["announced"]) != 1 || len(second["active"]) != 4 {
-		t.Fatalf("after a rotation there are %v", second)
-	}
-	h.soon("published", func() bool { return slices.Contains(published(), announced) })
-	h.refused(exitRefused, "rotation_pending", "keys", "rotate")
-	h.refused(exitRefused, "rotation_pending", "keys", "rotate", "--alg", "ES256")
-	h.refused(exitRefused, "key_active", "keys", "retire", ofAlg(second["active"], "ES256"))
-	h.refused(exitNotFound, "not_found", "keys", "retire", "nothing")
-	h.refused(exitUsage, "validation_failed", "keys", "rotate", "--alg", "HS256")
-	if third := list("keys", "retire", announced); len(third["active"]) != 4 || len(third["announced"]) != 0 || slices.ContainsFunc(third["active"], func(k object) bool { return k["retire_at"] != nil }) {
-		t.Errorf("after taking the next key back there are %v", third)
-	}
-	h.soon("not published any more", func() bool { return !slices.Contains(published(), announced) })
-
-	now := list("keys", "rotate", "--now")
-	if len(now["active"]) != 4 || len(now["retired"]) != 4 {
-		t.Fatalf("after a rotation at once there are %v", now)
-	}
-	old, next := ofAlg(now["retired"], "RS256"), ofAlg(now["active"], "RS256")
-	h.soon("signs at once", func() bool { return kidOf(t, h.signIn(id, secret)) == next })
-	if !slices.Contains(published(), old) {
-		t.Error("the key before is not published any more, though its tokens live")
-	}
-	list("keys", "retire", old)
-	h.soon("the old key is gone", func() bool { return !slices.Contains(published(), old) })
-	if n := h.events("key.rotated"); n != 10 { // four and that of the checkpoints at the start, one announced, four at once
-		t.Errorf("%d events key.rotated, want 10", n)
-	}
-	if n := h.events("key.retired"); n != 2 {
-		t.Errorf("%d events key.retired, want 2", n)
-	}
-	if said := h.says("keys", "list"); !strings.Contains(said, next) || !strings.Contains(said, "active") || strings.Contains(said, old) {
-		t.Errorf("keys list says %s", said)
-	}
-}
-
-func ofAlg(keys []object, alg string) string {
-	for _, k := range keys {
-		if k["alg"] == alg {
-			return k["kid"].(string)
-		}
-	}
-	return ""
-}
-
-// kidOf is the key that signed an ID token.
-func kidOf(t *testing.T, tokens *oauth2.Token) string {
-	t.Helper()
-	raw, _ := tokens.Extra("id_token").(string)
-	var header struct{ Kid string }
-	decoded, err := base64.RawURLEncoding.DecodeString(strings.Split(raw, ".")[0])
-	if err == nil {
-		err = json.Unmarshal(decoded, &header)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return header.Kid
 }

@@ -29,7 +29,7 @@ func (c *commands) withLinks(ctx context.Context, f func(context.Context, *admin
 }
 
 func (c *commands) asAdmin(ctx context.Context, db *storage.DB, f func(context.Context, *admin.Service) error) error {
-	s, err := admin.New(admin.Options{DB: db, Issuer: c.Issuer, NoInvites: c.SignUp == "off"})
+	s, err := admin.New(admin.Options{DB: db, Issuer: c.Issuer, NoInvites: c.SignUp == "off", SessionMaxAge: time.Duration(c.SessionMaxAge)})
 	if err != nil {
 		return err
 	}
