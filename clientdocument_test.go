@@ -101,7 +101,6 @@ func TestMetadataThatIsRefused(t *testing.T) {
 		{`{"userinfo_signed_response_alg": "RS256"}`, "userinfo_signed_response_alg", "signed"},
 		{`{"sector_identifier_uri": "https://a.example/s"}`, "sector_identifier_uri", "one subject"},
 		{`{"software_statement": "x.y.z"}`, "software_statement", "Software statements"},
-		{`{"require_pushed_authorization_requests": true}`, "require_pushed_authorization_requests", "not built"},
 		{`{"dpop_bound_access_tokens": true}`, "dpop_bound_access_tokens", "not built"},
 		{`{"authorization_details_types": ["a"]}`, "authorization_details_types", "not built"},
 		{`{"claims": {"a": "b"}}`, "claims", "not built"},

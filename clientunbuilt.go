@@ -28,7 +28,7 @@ func unbuilt() [][2]string {
 		{"jwks", secrets}, {"token_endpoint_auth_signing_alg", secrets}, {"tls_client_auth_", secrets},
 		{"request_uris", objects}, {"request_object_", objects}, {"require_signed_request_object", objects},
 		{"backchannel_logout_", logout}, {"frontchannel_logout_", logout},
-		{"authorization_details_types", leave}, {"require_pushed_authorization_requests", leave},
+		{"authorization_details_types", leave},
 		{"dpop_bound_access_tokens", leave}, {"tls_client_certificate_bound_access_tokens", leave},
 		{"id_token_encrypted_", sealed}, {"userinfo_", sealed}, {"authorization_", sealed}, {"introspection_", sealed},
 		{"sector_identifier_uri", "Everybody has one subject for all applications. Leave this out."},

@@ -71,10 +71,14 @@ type Interaction struct {
 	ID        string // raw; only its hash is stored
 	ClientID  string
 	Form      map[string][]string // the validated parameters
+	Pushed    string              // raw id of the pushed request that it came from, when it is made; empty = none
 	Needs     Needs
 	CreatedAt time.Time
 	ExpiresAt time.Time
 }
+
+// PushedTTL is how long a pushed request may begin a sign-in (SECURITY: 90 s).
+const PushedTTL = 90 * time.Second
 
 // Needs is the verdict of package oidc on an interaction: what the person has to
 // do before the request can go on. Package passkey reads it; only oidc decides.

@@ -19,6 +19,9 @@ ALTER TABLE grants DROP CONSTRAINT grants_kind_check;
 ALTER TABLE grants ADD CONSTRAINT grants_kind_check CHECK (kind IN ('code', 'implicit', 'device', 'ciba', 'exchange')) NOT VALID;
 ALTER TABLE grants VALIDATE CONSTRAINT grants_kind_check;
 
+-- The pushed request that a waiting one came from: it is spent with it.
+ALTER TABLE interactions ADD COLUMN pushed_hash bytea CHECK (length(pushed_hash) = 33);
+
 
 -- Registration -------------------------------------------------------------
 

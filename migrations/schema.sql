@@ -363,10 +363,12 @@ CREATE TABLE public.interactions (
     expires_at timestamp with time zone NOT NULL,
     used_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    pushed_hash bytea,
     CONSTRAINT interactions_binding_hash_check CHECK ((length(binding_hash) = 33)),
     CONSTRAINT interactions_form_check CHECK ((pg_column_size(form) <= 131072)),
     CONSTRAINT interactions_id_hash_check CHECK ((length(id_hash) = 33)),
-    CONSTRAINT interactions_kind_check CHECK ((kind = ANY (ARRAY['pending'::text, 'pushed'::text, 'logout'::text])))
+    CONSTRAINT interactions_kind_check CHECK ((kind = ANY (ARRAY['pending'::text, 'pushed'::text, 'logout'::text]))),
+    CONSTRAINT interactions_pushed_hash_check CHECK ((length(pushed_hash) = 33))
 );
 
 CREATE TABLE public.jobs (

@@ -21,6 +21,7 @@ const (
 	pathJWKS       = "/oauth2/jwks"
 	pathIntrospect = "/oauth2/introspect"
 	pathRevoke     = "/oauth2/revoke"
+	pathPAR        = "/oauth2/par"
 	pathLogout     = "/oauth2/logout"
 	pathLogin      = "/login"
 	pathConsent    = "/consent"
@@ -32,13 +33,16 @@ const (
 func (p *Provider) Authorize(c *gin.Context) error {
 	form, err := parseQuery(c.Request.URL.RawQuery)
 	if err != nil {
-		return p.pageRefusal(c.Request.Context(), "", "malformed_parameter", "invalid_request",
-			"The address of this page is malformed. Go back to the application and start again.")
+		return p.refuseRequest(c, &request{}, nil, malformed())
 	}
 	if id, ok := resumed(form); ok {
 		return p.resume(c, id)
 	}
 	return p.begin(c, form)
+}
+
+func malformed() *fault {
+	return refuse(codeInvalidRequest, "The request is malformed. Go back to the application and start again.").because("malformed_parameter").onPage(codeInvalidRequest)
 }
 
 // resumed tells whether the address names a waiting request. With a client_id,
@@ -57,8 +61,7 @@ func (p *Provider) begin(c *gin.Context, form url.Values) error {
 			return err
 		}
 	}
-	form.Del(hintedSubject)
-	rq, err := p.gate(ctx, form)
+	rq, err := p.enter(ctx, form)
 	if err != nil {
 		return p.refuseRequest(c, rq, nil, err)
 	}
@@ -75,18 +78,17 @@ func (p *Provider) AuthorizePost(c *gin.Context) error {
 	}
 	form, err := postForm(c.Request)
 	if err != nil {
-		return p.refuseRequest(c, nil, nil, err)
+		return p.refuseRequest(c, &request{}, nil, err)
 	}
 	form, err = merged(c.Request.URL.RawQuery, form)
 	if err != nil {
-		return p.pageRefusal(ctx, "", "malformed_parameter", "invalid_request", "The request is malformed. Go back to the application and start again.")
+		return p.refuseRequest(c, &request{}, nil, malformed())
 	}
-	form.Del(hintedSubject)
-	rq, err := p.gate(ctx, form)
+	rq, err := p.enter(ctx, form)
 	if err != nil {
 		return p.refuseRequest(c, rq, nil, err)
 	}
-	id, err := p.DB.CreateInteraction(ctx, &latchkey.Interaction{ClientID: rq.client.ID, Form: rq.form}, "")
+	id, err := p.DB.CreateInteraction(ctx, &latchkey.Interaction{ClientID: rq.client.ID, Form: rq.form, Pushed: rq.pushed}, "")
 	if err != nil {
 		return err
 	}
@@ -178,8 +180,7 @@ func (p *Provider) proceed(c *gin.Context, rq *request, in *latchkey.Interaction
 	case storage.IsUsed:
 		return requestOver()
 	}
-	return p.pageRefusal(c.Request.Context(), rq.client.ID, string(found), "unknown_client",
-		"The application that sent you here has been switched off. Tell its owner.")
+	return p.refuseRequest(c, rq, nil, unknownClient(string(found)))
 }
 
 // wait sends the person to do what is missing and stores the request meanwhile.
@@ -194,7 +195,7 @@ func (p *Provider) wait(c *gin.Context, rq *request, in *latchkey.Interaction, v
 	}
 	id := ""
 	if in == nil {
-		made, err := p.DB.CreateInteraction(ctx, &latchkey.Interaction{ClientID: rq.client.ID, Form: rq.form, Needs: next}, p.browser(c))
+		made, err := p.DB.CreateInteraction(ctx, &latchkey.Interaction{ClientID: rq.client.ID, Form: rq.form, Needs: next, Pushed: rq.pushed}, p.browser(c))
 		if err != nil {
 			return err
 		}

@@ -25,6 +25,7 @@ type metadata struct {
 	EndSession            string   `json:"end_session_endpoint"`
 	Introspection         string   `json:"introspection_endpoint"`
 	Revocation            string   `json:"revocation_endpoint"`
+	PAR                   string   `json:"pushed_authorization_request_endpoint"`
 	Scopes                []string `json:"scopes_supported"`
 	ResponseTypes         []string `json:"response_types_supported"`
 	ResponseModes         []string `json:"response_modes_supported"`
@@ -43,6 +44,7 @@ type metadata struct {
 	ClaimsParameter       bool     `json:"claims_parameter_supported"`
 	RequestParameter      bool     `json:"request_parameter_supported"`
 	RequestURIParameter   bool     `json:"request_uri_parameter_supported"`
+	RequirePushed         bool     `json:"require_pushed_authorization_requests"`
 	RequireRequestURIRegd bool     `json:"require_request_uri_registration"`
 }
 
@@ -57,7 +59,7 @@ func (p *Provider) describe() (document, error) {
 	any := append(slices.Clone(confidential), latchkey.AuthNone)
 	body, err := json.Marshal(metadata{
 		Issuer: p.Issuer, Authorization: p.Issuer + pathAuthorize, Token: p.Issuer + pathToken, Userinfo: p.Issuer + pathUserinfo,
-		JWKS: p.Issuer + pathJWKS, EndSession: p.Issuer + pathLogout, Introspection: p.Issuer + pathIntrospect, Revocation: p.Issuer + pathRevoke,
+		JWKS: p.Issuer + pathJWKS, EndSession: p.Issuer + pathLogout, Introspection: p.Issuer + pathIntrospect, Revocation: p.Issuer + pathRevoke, PAR: p.Issuer + pathPAR,
 		Scopes: latchkey.Scopes(), ResponseTypes: latchkey.ResponseTypes(), ResponseModes: responseModes(),
 		GrantTypes:   []string{latchkey.GrantAuthorizationCode, latchkey.GrantImplicit, latchkey.GrantRefreshToken, latchkey.GrantClientCredentials},
 		ACR:          []string{"phr"},

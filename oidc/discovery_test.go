@@ -29,6 +29,8 @@ func TestDiscovery(t *testing.T) {
 		"end_session_endpoint":                           w.issuer + "/oauth2/logout",
 		"introspection_endpoint":                         w.issuer + "/oauth2/introspect",
 		"revocation_endpoint":                            w.issuer + "/oauth2/revoke",
+		"pushed_authorization_request_endpoint":          w.issuer + "/oauth2/par",
+		"require_pushed_authorization_requests":          false,
 		"scopes_supported":                               []any{"openid", "profile", "email", "groups", "offline_access"},
 		"response_types_supported":                       []any{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"},
 		"response_modes_supported":                       []any{"query", "fragment", "form_post"},

@@ -14,7 +14,7 @@ import (
 )
 
 // Error codes of RFC 6749 §4.1.2.1 and §5.2, OpenID Connect Core §3.1.2.6,
-// RFC 8707 §2 and RFC 6750 §3.1.
+// RFC 8707 §2, RFC 9101 §7 and RFC 6750 §3.1.
 const (
 	codeInvalidRequest      = "invalid_request"
 	codeInvalidClient       = "invalid_client"
@@ -32,6 +32,7 @@ const (
 	codeConsentRequired     = "consent_required"
 	codeRequestNotSupported = "request_not_supported"
 	codeURINotSupported     = "request_uri_not_supported"
+	codeInvalidRequestURI   = "invalid_request_uri"
 	codeRegistrationRefused = "registration_not_supported"
 )
 
@@ -41,6 +42,7 @@ type fault struct {
 	code   string
 	text   string
 	reason string // for the event; the code when empty
+	page   string // for a page: code of a refusal that no application hears of
 	status int    // 0 = 400
 	basic  bool   // Basic was tried
 	cause  error  // for the log
@@ -51,6 +53,13 @@ func refuse(code, text string) *fault { return &fault{code: code, text: text} }
 // because adds the reason that the event names.
 func (f *fault) because(reason string) *fault {
 	f.reason = reason
+	return f
+}
+
+// onPage makes a refusal one that only the person sees, under a code of pages:
+// the client or the address of the answer cannot be trusted.
+func (f *fault) onPage(code string) *fault {
+	f.page = code
 	return f
 }
 

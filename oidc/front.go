@@ -13,12 +13,14 @@ import (
 // request is an authorization request that passed the gate: everything that can
 // be judged without knowing who the person is.
 type request struct {
-	client    *latchkey.Client
-	form      url.Values // what is kept while the person is waited for
-	redirect  string     // where the answer goes
-	sent      string     // redirect_uri as sent; empty when none was
-	types     string     // response_type in its one spelling
-	mode      string     // response_mode of the answer, refusals included
+	client    *latchkey.Client // nil when it is not known
+	name      string           // client_id as sent
+	form      url.Values       // what is kept while the person is waited for
+	redirect  string           // where the answer goes
+	pushed    string           // id of the pushed request that it is; empty = none
+	sent      string           // redirect_uri as sent; empty when none was
+	types     string           // response_type in its one spelling
+	mode      string           // response_mode of the answer, refusals included
 	state     string
 	scopes    []string
 	nonce     string
@@ -50,14 +52,13 @@ func doubled(form url.Values) (names []string) {
 	return names
 }
 
-// gate judges an authorization request. A *latchkey.Problem is for a page: the
-// client or the address of the answer cannot be trusted. A *fault goes back to
-// the application, and the returned request says where.
+// gate judges an authorization request. A *fault goes back to the application,
+// and the returned request says where, or it is for a page.
 func (p *Provider) gate(ctx context.Context, form url.Values) (*request, error) {
 	form = valued(form)
 	rq, err := p.recipient(ctx, form)
 	if err != nil {
-		return nil, err
+		return rq, err
 	}
 	if err := judgeAll(rq, form); err != nil {
 		return rq, err
@@ -89,42 +90,39 @@ func judgeAll(rq *request, form url.Values) error {
 	return nil
 }
 
-// recipient finds out who asks and where the answer goes, or refuses with a page.
+// recipient finds out who asks and where the answer goes; what it refuses is for
+// a page.
 func (p *Provider) recipient(ctx context.Context, form url.Values) (*request, error) {
 	for _, name := range []string{"client_id", "redirect_uri"} {
 		if v := form[name]; len(v) > 1 || len(v) == 1 && !isText(v[0]) {
-			return nil, p.pageRefusal(ctx, form.Get("client_id"), "repeated_parameter", "invalid_request",
-				"The application sent the parameter "+name+" more than once, or malformed. This is a fault of the application.")
+			return &request{name: form.Get("client_id")}, refuse(codeInvalidRequest,
+				"The application sent the parameter "+name+" more than once, or malformed. This is a fault of the application.").because("repeated_parameter").onPage(codeInvalidRequest)
 		}
 	}
 	c, err := p.enabledClient(ctx, form.Get("client_id"))
 	if errors.Is(err, latchkey.ErrNotFound) {
-		return nil, p.pageRefusal(ctx, form.Get("client_id"), "unknown_client", "unknown_client",
-			"The application that sent you here is not known, or has been switched off. Tell its owner.")
+		return &request{name: form.Get("client_id")}, unknownClient("unknown_client")
 	}
 	if err != nil {
 		return nil, err
 	}
-	rq := &request{client: c, sent: form.Get("redirect_uri"), maxAge: -1}
+	rq := &request{client: c, name: c.ID, sent: form.Get("redirect_uri"), maxAge: -1}
 	rq.mode = answerMode(c, form)
 	if v := form["state"]; len(v) == 1 && isText(v[0]) {
 		rq.state = v[0]
 	}
 	redirect, ok := matchRedirect(c, rq.sent, form.Has("redirect_uri"))
 	if !ok {
-		return nil, p.pageRefusal(ctx, c.ID, "bad_redirect_uri", "bad_redirect_uri",
-			"The application asked to be answered at an address that is not registered for it. Nothing was sent there. Tell its owner.")
+		return rq, refuse(codeInvalidRequest, "The application asked to be answered at an address that is not registered for it. Nothing was sent there. Tell its owner.").
+			because("bad_redirect_uri").onPage("bad_redirect_uri")
 	}
 	rq.redirect = redirect
 	return rq, nil
 }
 
-// pageRefusal records a refusal that no application hears of.
-func (p *Provider) pageRefusal(ctx context.Context, client, reason, code, message string) error {
-	if err := p.authorizationRefused(ctx, client, reason); err != nil {
-		return err
-	}
-	return &latchkey.Problem{Kind: latchkey.ErrInvalid, Status: 400, Code: code, Message: message}
+func unknownClient(reason string) *fault {
+	return refuse(codeInvalidClient, "The application that sent you here is not known, or has been switched off. Tell its owner.").
+		because(reason).onPage("unknown_client")
 }
 
 func judgeForm(_ *request, form url.Values) error {
@@ -144,7 +142,7 @@ func judgeUnsupported(_ *request, form url.Values) error {
 	switch {
 	case form.Has("request"):
 		return refuse(codeRequestNotSupported, "Request objects are not supported.")
-	case form.Has("request_uri"):
+	case form.Has("request_uri"): // a pushed one is opened before
 		return refuse(codeURINotSupported, "The parameter request_uri is not supported.")
 	case form.Has("registration"):
 		return refuse(codeRegistrationRefused, "The parameter registration is not supported.")

@@ -39,6 +39,7 @@ func (p *Provider) issue(c *gin.Context, rq *request, in *latchkey.Interaction) 
 		Code: u.code, ClientID: rq.client.ID, SessionID: s.ID, RedirectURI: rq.sent, CodeChallenge: rq.challenge, Nonce: rq.nonce,
 		ScopesAsked: rq.scopes, Scopes: rq.scopes, AskConsent: rq.asks(promptConsent), Consented: consented(s, in), CodeTTL: p.CodeTTL, MaxAge: p.RefreshTokenMaxAge,
 	}
+	au.Pushed = rq.pushed
 	if in != nil {
 		au.Interaction, au.Browser = in.ID, p.browser(c)
 	}

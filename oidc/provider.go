@@ -55,6 +55,7 @@ type Options struct {
 // by client or for visitors without a session.
 const (
 	limitToken      = "token"
+	limitPAR        = "par"
 	limitClientAuth = "client_auth"
 	limitAuthorize  = "authorize"
 )

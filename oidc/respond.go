@@ -60,8 +60,14 @@ func (p *Provider) refuseRequest(c *gin.Context, rq *request, in *latchkey.Inter
 		return err
 	}
 	ctx := c.Request.Context()
-	if rq == nil || rq.redirect == "" {
-		return p.pageRefusal(ctx, "", f.why(), "invalid_request", "The request is malformed. Go back to the application and start again.")
+	switch {
+	case f.page != "":
+		if err := p.authorizationRefused(ctx, rq.name, f.why()); err != nil {
+			return err
+		}
+		return &latchkey.Problem{Kind: latchkey.ErrInvalid, Status: http.StatusBadRequest, Code: f.page, Message: f.text}
+	case rq.redirect == "":
+		return p.refuseRequest(c, rq, in, refuse(f.code, "The request is malformed. Go back to the application and start again.").because(f.why()).onPage(codeInvalidRequest))
 	}
 	if f.cause != nil {
 		p.Log.InfoContext(ctx, "protocol refusal", "code", f.code, "reason", f.why(), "cause", f.cause.Error())

@@ -124,7 +124,7 @@ func (w *world) router(p *oidc.Provider) http.Handler {
 		{"GET", "/consent", p.Consent}, {"POST", "/consent", p.Decide},
 		{"POST", "/oauth2/token", p.Token}, {"GET", "/oauth2/token", p.Token},
 		{"GET", "/oauth2/userinfo", p.Userinfo}, {"POST", "/oauth2/userinfo", p.Userinfo},
-		{"POST", "/oauth2/introspect", p.Introspect}, {"POST", "/oauth2/revoke", p.Revoke},
+		{"POST", "/oauth2/introspect", p.Introspect}, {"POST", "/oauth2/par", p.PushRequest}, {"POST", "/oauth2/revoke", p.Revoke},
 		{"GET", "/oauth2/logout", p.Logout}, {"POST", "/oauth2/logout", p.LogoutPost}, {"POST", "/logout", p.ConfirmLogout},
 		{"GET", "/oauth2/jwks", p.JWKS},
 		{"GET", "/.well-known/openid-configuration", p.Discovery}, {"GET", "/.well-known/oauth-authorization-server", p.Discovery},

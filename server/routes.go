@@ -30,6 +30,7 @@ func (s *Server) routes() *gin.Engine {
 	r.GET("/oauth2/userinfo", userinfo, s.page(s.provider.Userinfo))
 	r.POST("/oauth2/userinfo", userinfo, s.userinfoBody, s.page(s.provider.Userinfo))
 	r.OPTIONS("/oauth2/userinfo", userinfo)
+	r.POST("/oauth2/par", s.form, s.page(s.provider.PushRequest))
 	r.POST("/oauth2/introspect", s.form, s.page(s.provider.Introspect))
 	r.POST("/oauth2/revoke", token, s.form, s.page(s.provider.Revoke))
 	r.OPTIONS("/oauth2/revoke", token)

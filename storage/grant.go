@@ -94,6 +94,7 @@ type Authorization struct {
 	Consented     bool          // consent was given for this very request
 	Interaction   string        // raw id, spent with the code; empty when none waited
 	Browser       string        // to which the interaction is bound
+	Pushed        string        // raw id of the pushed request, spent with the code when no interaction waited
 	CodeTTL       time.Duration // how long the code works
 	MaxAge        time.Duration // absolute end, when it is later than the session's
 }
@@ -133,9 +134,15 @@ func (qs *queries) Authorize(ctx context.Context, au Authorization) (verdict Ver
 	a["asked"], a["scopes"], a["audience"] = texts(au.ScopesAsked), texts(au.Scopes), texts(au.Audience)
 	a["ask"], a["consented"], a["code_ttl"], a["max_age"] = au.AskConsent, au.Consented, au.CodeTTL, au.MaxAge
 	statement := authorize
-	if interaction != nil {
+	switch {
+	case interaction != nil:
 		statement = authorizeInteraction
 		a["id"], a["kind"], a["browsers"] = interaction, "pending", qs.browserHashes(au.Browser)
+	case au.Pushed != "":
+		statement = authorizePushed
+		if a["id"], err = qs.ring.HashToken(purposeInteraction, au.Pushed); err != nil {
+			return IsUsed, nil
+		}
 	}
 	err = qs.do(ctx, func(q querier) error {
 		verdict, err = one(ctx, q, statement, a, pgx.RowTo[Verdict])
@@ -152,6 +159,11 @@ var (
 	authorizeInteraction = authorizeAfter(`, used AS (
 		UPDATE interactions SET used_at = now()
 		WHERE `+interactionOpen+` AND client_id = @client AND EXISTS (SELECT 1 FROM facts WHERE verdict = 'issued')
+		RETURNING pushed_hash
+	), pushed AS (`+spendPushed+`)`, ` AND EXISTS (SELECT 1 FROM used WHERE pushed_hash IS NULL OR EXISTS (SELECT 1 FROM pushed))`)
+	authorizePushed = authorizeAfter(`, used AS (
+		UPDATE interactions SET used_at = now()
+		WHERE id_hash = @id AND kind = 'pushed' AND client_id = @client AND used_at IS NULL AND EXISTS (SELECT 1 FROM facts WHERE verdict = 'issued')
 		RETURNING 1
 	)`, ` AND EXISTS (SELECT 1 FROM used)`)
 )

@@ -36,19 +36,47 @@ func (qs *queries) CreateLogout(ctx context.Context, in *latchkey.Interaction) (
 	return qs.createInteraction(ctx, "logout", in, "")
 }
 
+// CreatePushed stores a validated request that an application pushed (RFC 9126).
+// It may begin a sign-in, several times until one is finished, for
+// latchkey.PushedTTL.
+func (qs *queries) CreatePushed(ctx context.Context, in *latchkey.Interaction) (string, error) {
+	return qs.createInteraction(ctx, "pushed", in, "")
+}
+
+// FindPushed returns a pushed request of an application that may still begin a
+// sign-in. One that is unknown, used, expired or another application's is
+// ErrNotFound.
+func (qs *queries) FindPushed(ctx context.Context, id, clientID string) (*latchkey.Interaction, error) {
+	in, err := qs.findInteraction(ctx, "pushed", id, "")
+	if err == nil && in.ClientID != clientID {
+		return nil, latchkey.ErrNotFound
+	}
+	return in, err
+}
+
 func (qs *queries) createInteraction(ctx context.Context, kind string, in *latchkey.Interaction, browser string) (string, error) {
 	form, err := json.Marshal(in.Form)
 	needs, err2 := json.Marshal(in.Needs)
 	if err := errors.Join(err, err2); err != nil {
 		return "", fmt.Errorf("encode interaction: %w", err)
 	}
+	pushed := []byte(nil)
+	if in.Pushed != "" {
+		if pushed, err = qs.ring.HashToken(purposeInteraction, in.Pushed); err != nil {
+			return "", fmt.Errorf("store interaction: %w", err)
+		}
+	}
+	ttl := interactionTTL
+	if kind == "pushed" {
+		ttl = latchkey.PushedTTL.String()
+	}
 	id, hash := qs.ring.NewToken(purposeInteraction)
 	err = qs.do(ctx, func(q querier) error {
 		_, err := exec(ctx, q, `
-			INSERT INTO interactions (id_hash, kind, client_id, form, needs, binding_hash, expires_at)
-			VALUES (@id, @kind, @client, @form, @needs, @binding, now() + @ttl::interval)`,
+			INSERT INTO interactions (id_hash, kind, client_id, form, needs, binding_hash, pushed_hash, expires_at)
+			VALUES (@id, @kind, @client, @form, @needs, @binding, @pushed, now() + @ttl::interval)`,
 			args{"id": hash, "kind": kind, "client": orNull(in.ClientID), "form": form, "needs": needs,
-				"binding": qs.browserHash(browser), "ttl": interactionTTL})
+				"binding": qs.browserHash(browser), "pushed": pushed, "ttl": ttl})
 		return err
 	})
 	if err != nil {
@@ -166,8 +194,8 @@ func (qs *queries) useInteraction(ctx context.Context, kind, id, browser string,
 	err = qs.do(ctx, func(q querier) error {
 		n, err := one(ctx, q, `
 			WITH used AS (
-				UPDATE interactions SET used_at = now() WHERE `+interactionOpen+` RETURNING 1
-			), event AS (`+insertEventFrom(eventAsGiven, "used")+`)
+				UPDATE interactions SET used_at = now() WHERE `+interactionOpen+` RETURNING pushed_hash
+			), pushed AS (`+spendPushed+`), event AS (`+insertEventFrom(eventAsGiven, "used")+`)
 			SELECT count(*) FROM used`, a, pgx.RowTo[int])
 		if err == nil && n == 0 {
 			return latchkey.ErrNotFound
@@ -179,6 +207,11 @@ func (qs *queries) useInteraction(ctx context.Context, kind, id, browser string,
 	}
 	return nil
 }
+
+// spendPushed ends the pushed request that a waiting one came from, with it.
+const spendPushed = `
+	UPDATE interactions SET used_at = now()
+	WHERE kind = 'pushed' AND used_at IS NULL AND id_hash IN (SELECT pushed_hash FROM used) RETURNING 1`
 
 // ConsentToken is the hidden field of the consent form: bound to the request and
 // to the session, so that no other page and no other person can have it. It is

@@ -32,9 +32,12 @@ func sweep(table, past string) string {
 // Sweepers are all there are; the server runs each at its interval.
 func Sweepers() []Sweeper {
 	const old = `expires_at < now()`
+	// A pushed request is spent when the sign-in that it began is over, which may
+	// be long after it could begin one.
+	const longOver = `expires_at < now() - interval '` + interactionTTL + `'`
 	return []Sweeper{
 		{Name: "challenges", Every: time.Minute, lock: 0x6c6b7377_01, batch: sweep("challenges", old)},
-		{Name: "interactions", Every: 5 * time.Minute, lock: 0x6c6b7377_02, batch: sweep("interactions", old)},
+		{Name: "interactions", Every: 5 * time.Minute, lock: 0x6c6b7377_02, batch: sweep("interactions", longOver)},
 		{Name: "spent", Every: 5 * time.Minute, lock: 0x6c6b7377_03, batch: sweep("spent", old)},
 		{Name: "sessions", Every: time.Hour, lock: 0x6c6b7377_04, batch: sweepSessions},
 		{Name: "grants", Every: time.Hour, lock: 0x6c6b7377_05, batch: sweep("grants", old)},
