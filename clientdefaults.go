@@ -12,7 +12,7 @@ func (c *Client) FillDefaults() {
 		c.Type = c.guessType()
 	}
 	profile, auth := ProfileOIDC, AuthBasic
-	grants, scopes := []string{GrantAuthorizationCode, GrantRefreshToken}, Scopes()
+	grants, scopes := []string{GrantAuthorizationCode, GrantRefreshToken}, defaultScopes()
 	switch c.Type {
 	case TypeSPA, TypeNative:
 		profile, auth = ProfileOAuth21, AuthNone

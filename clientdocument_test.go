@@ -31,7 +31,7 @@ func TestMetadataIsMerged(t *testing.T) {
 		t.Fatal(fields(t, err))
 	}
 	got := after.Document()
-	if got.Name != "Docs" || got.AccessTokenTTL != nil || got.Scope != strings.Join(latchkey.Scopes(), " ") || *got.IDTokenTTL != 120 ||
+	if got.Name != "Docs" || got.AccessTokenTTL != nil || got.Scope != "openid profile email groups offline_access" || *got.IDTokenTTL != 120 ||
 		*got.RefreshGrace != 0 || !got.FirstParty || got.AllowedGroups[0] != "staff" || got.Contacts[0] != "ops@example.com" || !got.Enabled || *got.DefaultMaxAge != 60 {
 		t.Errorf("got %+v", got)
 	}

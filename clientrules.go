@@ -20,7 +20,15 @@ const (
 
 // Scopes are those that latchkey knows, all about a person. An application may
 // have others, which mean something to resource servers only.
-func Scopes() []string { return []string{"openid", "profile", "email", "groups", "offline_access"} }
+func Scopes() []string {
+	return []string{"openid", "profile", "email", "address", "phone", "groups", "offline_access"}
+}
+
+// defaultScopes are those of an application of which nobody said more: postal
+// address and phone number are for those that need them.
+func defaultScopes() []string {
+	return []string{"openid", "profile", "email", "groups", "offline_access"}
+}
 
 // Bounds of what somebody may ask for an application.
 const (

@@ -9,8 +9,10 @@ import (
 // they are shown: as what an application asks for, and as what it can do.
 var scopes = []struct{ name, asked, can string }{
 	{"openid", "That it is you, by a number that means nothing elsewhere", "Know that it is you, by a number that means nothing elsewhere"},
-	{"profile", "Your name and username", "Read your name and username"},
+	{"profile", "Your name and username, and what else is in your profile", "Read your name and username, and what else is in your profile"},
 	{"email", "Your e-mail address", "Read your e-mail address"},
+	{"address", "Your postal address", "Read your postal address"},
+	{"phone", "Your phone number", "Read your phone number"},
 	{"groups", "The groups you are in", "Read the groups you are in"},
 }
 

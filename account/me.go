@@ -10,19 +10,21 @@ import (
 
 // MeOut is the signed-in person and the session of the request.
 type MeOut struct {
+	ETag string `header:"ETag"`
 	Body struct {
-		ID                string        `json:"id"`
-		Subject           string        `json:"subject" doc:"The sub that applications know"`
-		Username          string        `json:"username"`
-		DisplayName       string        `json:"display_name"`
-		Email             string        `json:"email"`
-		EmailVerified     bool          `json:"email_verified"`
-		Role              latchkey.Role `json:"role"`
-		Groups            []string      `json:"groups"`
-		Passkeys          int           `json:"passkeys"`
-		RecoveryCodesLeft int           `json:"recovery_codes_left"`
-		CreatedAt         time.Time     `json:"created_at"`
-		Session           MeSession     `json:"session"`
+		ID                string         `json:"id"`
+		Subject           string         `json:"subject" doc:"The sub that applications know"`
+		Username          string         `json:"username"`
+		DisplayName       string         `json:"display_name"`
+		Email             string         `json:"email"`
+		EmailVerified     bool           `json:"email_verified"`
+		Role              latchkey.Role  `json:"role"`
+		Groups            []string       `json:"groups"`
+		Passkeys          int            `json:"passkeys"`
+		RecoveryCodesLeft int            `json:"recovery_codes_left"`
+		CreatedAt         time.Time      `json:"created_at"`
+		Claims            map[string]any `json:"claims" doc:"What is set of the claims of OpenID Connect that the person writes themselves"`
+		Session           MeSession      `json:"session"`
 	}
 }
 
@@ -46,14 +48,19 @@ func (s *Service) Me(ctx context.Context, _ *struct{}) (*MeOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &MeOut{}
+	return meOf(u, owner), nil
+}
+
+func meOf(u *latchkey.User, owner *latchkey.Session) *MeOut {
+	out := &MeOut{ETag: etag(u.Version)}
 	b := &out.Body
 	b.ID, b.Subject, b.Username, b.DisplayName = u.ID, u.Subject, u.Username, u.DisplayName
 	b.Email, b.EmailVerified, b.Role, b.Groups = u.Email, !u.EmailVerifiedAt.IsZero(), u.Role, append([]string{}, u.Groups...)
 	b.Passkeys, b.RecoveryCodesLeft, b.CreatedAt = u.Passkeys, u.RecoveryCodesLeft, u.CreatedAt
+	b.Claims = u.KeptClaims()
 	b.Session = MeSession{
 		ID: owner.ID, AuthTime: owner.AuthTime, ACR: owner.ACR, AMR: append([]string{}, owner.AMR...),
 		FreshUntil: owner.AuthTime.Add(latchkey.StepUpAge), ExpiresAt: owner.ExpiresAt,
 	}
-	return out, nil
+	return out
 }

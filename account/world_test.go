@@ -241,6 +241,12 @@ func submit(t testing.TB, b *passkeytest.Browser, page *passkeytest.Answer, acti
 			if name := attr(f, "name"); name != "" && (f.Data == "input" || f.Data == "button" && attr(f, "formmethod") == "") {
 				fields.Set(name, attr(f, "value"))
 			}
+			if f.Data == "textarea" {
+				fields.Set(attr(f, "name"), "")
+				if f.FirstChild != nil {
+					fields.Set(attr(f, "name"), f.FirstChild.Data)
+				}
+			}
 		}
 		for name, values := range typed {
 			fields[name] = values

@@ -20,9 +20,10 @@ func (c *console) peopleRoutes() (shown []string, changing map[string]url.Values
 	user, in := "/admin/users/"+carol, "/admin/groups/"+group
 	invitation := c.Text(c.t, "SELECT id FROM one_time_links WHERE purpose = 'invite' AND used_at IS NULL")
 	c.post(in+"/members", url.Values{"user": {"carol"}})
-	return []string{"/admin", "/admin/users", "/admin/users/invite", user, user + "/disable", user + "/sign-out", "/admin/groups", in, in + "/delete"},
+	return []string{"/admin", "/admin/users", "/admin/users/invite", user, user + "/profile", user + "/disable", user + "/sign-out", "/admin/groups", in, in + "/delete"},
 		map[string]url.Values{
 			"/admin/users/invite": {"days": {"7"}, "role": {"admin"}}, "/admin/users/invitations/" + invitation + "/withdraw": nil,
+			user + "/profile": {"name": {"Other"}, "version": {c.Text(c.t, "SELECT version FROM users WHERE id = '"+carol+"'")}},
 			user + "/disable": nil, user + "/enable": nil, user + "/role": {"role": {"admin"}}, user + "/recover": {"ttl": {"1h"}},
 			user + "/sign-out": nil, user + "/groups": {"group": {"staff"}}, user + "/groups/" + group + "/remove": nil,
 			"/admin/groups": {"name": {"new"}}, in + "/delete": nil, in + "/members": {"user": {"carol"}}, in + "/members/" + carol + "/remove": nil,
@@ -70,7 +71,7 @@ func TestPagesOfPeopleAreForAdministrators(t *testing.T) {
 			unchanged(http.MethodPost, path, "another site")
 		}
 	}
-	if got := c.Text(t, `SELECT count(*) FROM audit_pending WHERE kind = 'admin.denied' AND NOT success AND subject = actor_id::uuid AND detail->>'route' LIKE '/admin%'`); got != "22" || denied != 22 {
+	if got := c.Text(t, `SELECT count(*) FROM audit_pending WHERE kind = 'admin.denied' AND NOT success AND subject = actor_id::uuid AND detail->>'route' LIKE '/admin%'`); got != "24" || denied != 24 {
 		t.Errorf("%s refusals are recorded, want one for each of %d", got, denied)
 	}
 	c.Exec(t, "UPDATE sessions SET auth_time = auth_time - interval '11 minutes'")

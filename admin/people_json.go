@@ -19,6 +19,7 @@ type UserOut struct {
 	Groups            []string            `json:"groups"`
 	Passkeys          int                 `json:"passkeys"`
 	RecoveryCodesLeft int                 `json:"recovery_codes_left"`
+	Claims            map[string]any      `json:"claims"` // as applications learn of them, beside the members above
 	CreatedAt         time.Time           `json:"created_at"`
 	DisabledAt        *time.Time          `json:"disabled_at"` // null = active
 }
@@ -29,7 +30,7 @@ func UserOutOf(u *latchkey.User) UserOut {
 		ID: u.ID, Subject: u.Subject, Username: u.Username, DisplayName: u.DisplayName,
 		Email: orNull(u.Email), EmailVerified: !u.EmailVerifiedAt.IsZero(),
 		Status: u.Status, Role: u.Role, Groups: texts(u.Groups), Passkeys: u.Passkeys, RecoveryCodesLeft: u.RecoveryCodesLeft,
-		CreatedAt: u.CreatedAt.UTC(), DisabledAt: orNull(u.DisabledAt),
+		Claims: u.KeptClaims(), CreatedAt: u.CreatedAt.UTC(), DisabledAt: orNull(u.DisabledAt),
 	}
 }
 

@@ -22,6 +22,8 @@ var personSays = map[string]string{
 	"role":       "The role was saved.",
 	"signed-out": "Signed out everywhere.",
 	"joined":     "Added to the group.",
+	"profile":    "The profile was saved.",
+	"same":       "Nothing was different.",
 	"left":       "Removed from the group. What only this group opened has ended.",
 }
 
@@ -39,6 +41,7 @@ func (s *Service) showUser(c *gin.Context, status int, alert *templates.Alert) e
 	page := templates.AdminUser{
 		Base: s.said(c, personSays), ID: u.ID, Name: u.DisplayName, Lead: leadOf(u), Admin: u.IsAdmin(),
 		Disabled: u.Status != latchkey.StatusActive, Self: isActor(ctx, u), Facts: userFacts(u), CodesLeft: codesLeft(u.RecoveryCodesLeft),
+		Profile: templates.ProfileFacts(u, latchkey.ClaimName, latchkey.ClaimUsername, latchkey.ClaimEmail),
 	}
 	if alert != nil {
 		page.Alert, page.Status = alert, ""

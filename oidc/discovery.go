@@ -75,15 +75,13 @@ func (p *Provider) describe() (document, error) {
 	return newDocument(body), nil
 }
 
+// supportedClaims are those of ID tokens, and those about a person.
 func supportedClaims() []string {
-	claims := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash", "c_hash",
-		"name", "preferred_username", "updated_at", "email", "email_verified", "groups"}
-	var further []string
-	for name := range profileClaims() {
-		further = append(further, name)
+	names := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash", "c_hash"}
+	for _, c := range latchkey.Claims() {
+		names = append(names, c.Name)
 	}
-	slices.Sort(further)
-	return append(claims, further...)
+	return names
 }
 
 func newDocument(body []byte) document {

@@ -31,7 +31,7 @@ func TestDiscovery(t *testing.T) {
 		"revocation_endpoint":                            w.issuer + "/oauth2/revoke",
 		"pushed_authorization_request_endpoint":          w.issuer + "/oauth2/par",
 		"require_pushed_authorization_requests":          false,
-		"scopes_supported":                               []any{"openid", "profile", "email", "groups", "offline_access"},
+		"scopes_supported":                               []any{"openid", "profile", "email", "address", "phone", "groups", "offline_access"},
 		"response_types_supported":                       []any{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"},
 		"response_modes_supported":                       []any{"query", "fragment", "form_post"},
 		"grant_types_supported":                          []any{"authorization_code", "implicit", "refresh_token", "client_credentials"},
@@ -116,9 +116,10 @@ func TestEveryAdvertisedValueWorks(t *testing.T) {
 	}
 	alice := w.user(t, "alice")
 	claims := map[string]any{}
-	for _, name := range []string{"family_name", "given_name", "middle_name", "nickname", "profile", "picture", "website", "gender", "birthdate", "zoneinfo", "locale"} {
+	for _, name := range []string{"family_name", "given_name", "middle_name", "nickname", "profile", "picture", "website", "gender", "birthdate", "zoneinfo", "locale", "phone_number"} {
 		claims[name] = "x"
 	}
+	claims["address"] = map[string]any{"country": "x"}
 	w.sql(t, `UPDATE users SET email_verified_at = now(), claims = $1`, claims)
 	a := w.app(t, "wiki")
 	b := w.browser().signIn(t, alice)

@@ -70,6 +70,8 @@ func (s *Server) routes() *gin.Engine {
 	r.POST("/admin/users/invite", s.origin, s.form, s.session, s.admin, s.fresh, s.page(s.operators.InviteForm))
 	r.POST("/admin/users/invitations/:id/withdraw", s.origin, s.form, s.session, s.admin, s.fresh, s.page(s.operators.WithdrawForm))
 	r.GET("/admin/users/:id", s.session, s.admin, s.page(s.operators.UserPage))
+	r.GET("/admin/users/:id/profile", s.session, s.admin, s.page(s.operators.UserProfilePage))
+	r.POST("/admin/users/:id/profile", s.origin, s.form, s.session, s.admin, s.fresh, s.page(s.operators.UserProfileForm))
 	r.GET("/admin/users/:id/disable", s.session, s.admin, s.page(s.operators.DisablePage))
 	r.POST("/admin/users/:id/disable", s.origin, s.form, s.session, s.admin, s.fresh, s.page(s.operators.DisableForm))
 	r.POST("/admin/users/:id/enable", s.origin, s.form, s.session, s.admin, s.fresh, s.page(s.operators.EnableForm))
@@ -88,6 +90,8 @@ func (s *Server) routes() *gin.Engine {
 	r.POST("/admin/groups/:id/members/:user/remove", s.origin, s.form, s.session, s.admin, s.fresh, s.page(s.operators.RemoveMemberForm))
 
 	r.GET("/account", s.session, s.person, s.page(s.account.Home))
+	r.GET("/account/profile", s.session, s.person, s.page(s.account.ProfilePage))
+	r.POST("/account/profile", s.origin, s.form, s.session, s.person, s.page(s.account.ProfileForm))
 	r.GET("/account/passkeys", s.session, s.person, s.page(s.account.PasskeysPage))
 	r.POST("/account/passkeys/:id/rename", s.origin, s.form, s.session, s.person, s.page(s.account.RenamePasskeyForm))
 	r.GET("/account/passkeys/:id/remove", s.session, s.person, s.page(s.account.RemovePasskeyPage))
@@ -116,6 +120,7 @@ func (s *Server) routes() *gin.Engine {
 	call(a, "POST", "/api/v1/session/logout", s.passkeys.Logout, s.origin, s.json, s.session)
 
 	call(a, "GET", "/api/v1/me", s.account.Me, s.session, s.person)
+	call(a, "PATCH", "/api/v1/me", s.account.UpdateMe, s.origin, s.json, s.session, s.person)
 	call(a, "GET", "/api/v1/me/passkeys", s.account.Passkeys, s.session, s.person)
 	call(a, "PATCH", "/api/v1/me/passkeys/{id}", s.account.RenamePasskey, s.origin, s.json, s.session, s.person)
 	call(a, "DELETE", "/api/v1/me/passkeys/{id}", s.account.RemovePasskey, s.origin, s.json, s.session, s.person, s.fresh)

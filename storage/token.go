@@ -27,7 +27,7 @@ type Access struct {
 // tells of them.
 type AccessState struct {
 	Redeemed
-	User   latchkey.User // groups filled; the e-mail address only when verified
+	User   latchkey.User // groups filled
 	Scopes []string      // that the application may have now
 }
 
@@ -44,7 +44,7 @@ func (qs *queries) AccessState(ctx context.Context, at Access) (*AccessState, er
 				WHEN g.access_not_before >= @issued THEN 'ended'
 				WHEN EXISTS (SELECT 1 FROM spent s WHERE s.kind = 'access_token' AND s.hash = ANY(@jti)) THEN 'revoked'
 				ELSE 'active' END, u.subject, now(),
-				u.username, u.display_name, CASE WHEN u.email_verified_at IS NOT NULL THEN u.email END, u.claims, u.updated_at, c.scopes,
+				u.username, u.display_name, u.email, u.email_verified_at, u.claims, u.updated_at, c.scopes,
 				ARRAY(SELECT gr.name FROM memberships m JOIN groups gr ON gr.id = m.group_id WHERE m.user_id = u.id ORDER BY gr.name_key)
 			FROM grants g JOIN users u ON u.id = g.user_id JOIN clients c ON c.id = g.client_id
 			WHERE g.id = @grant`, a, scanAccessState)
@@ -62,13 +62,14 @@ func (qs *queries) AccessState(ctx context.Context, at Access) (*AccessState, er
 func scanAccessState(row pgx.CollectableRow) (AccessState, error) {
 	var s AccessState
 	var email *string
+	var verified *time.Time
 	var claims []byte
 	err := scanGrant(row, &s.Grant, &s.Verdict, &s.Subject, &s.At,
-		&s.User.Username, &s.User.DisplayName, &email, &claims, &s.User.UpdatedAt, &s.Scopes, &s.User.Groups)
+		&s.User.Username, &s.User.DisplayName, &email, &verified, &claims, &s.User.UpdatedAt, &s.Scopes, &s.User.Groups)
 	if err != nil {
 		return s, err
 	}
-	s.User.ID, s.User.Subject, s.User.Email = s.Grant.UserID, s.Subject, textOf(email)
+	s.User.ID, s.User.Subject, s.User.Email, s.User.EmailVerifiedAt = s.Grant.UserID, s.Subject, textOf(email), timeOf(verified)
 	return s, json.Unmarshal(claims, &s.User.Claims)
 }
 

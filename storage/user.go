@@ -161,7 +161,7 @@ func (tx *Tx) CreateUser(ctx context.Context, u *latchkey.User) error {
 		return err
 	})
 	if err != nil {
-		return createUserError(err)
+		return storeUserError(err)
 	}
 	return tx.Record(ctx, latchkey.Event{
 		Kind: latchkey.UserRegistered, Subject: u.ID, Detail: map[string]any{"role": string(u.Role)},
@@ -169,14 +169,14 @@ func (tx *Tx) CreateUser(ctx context.Context, u *latchkey.User) error {
 	})
 }
 
-func createUserError(err error) error {
+func storeUserError(err error) error {
 	switch {
 	case violates(err, "users_username_key_key"):
 		return latchkey.Refuse(latchkey.ErrConflict, "username_taken", "That username is taken.")
 	case violates(err, "users_verified_email"):
 		return latchkey.Refuse(latchkey.ErrConflict, "email_taken", "Another account already has this e-mail address.")
 	}
-	return fmt.Errorf("create a person: %w", err)
+	return fmt.Errorf("store a person: %w", err)
 }
 
 func fillUser(u *latchkey.User) {

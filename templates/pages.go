@@ -4,9 +4,9 @@ package templates
 var allPages = []Page{
 	Setup{}, Invite{}, Login{}, StepUp{}, Recover{}, RecoveryCodes{},
 	Consent{}, HandOver{}, FormPost{}, Logout{}, SignedOut{}, Error{},
-	AccountPasskeys{}, AccountPasskeyRemove{}, AccountRecovery{}, AccountSessions{}, AccountApps{},
+	AccountProfile{}, AccountPasskeys{}, AccountPasskeyRemove{}, AccountRecovery{}, AccountSessions{}, AccountApps{},
 	AdminClients{}, AdminClientNew{}, AdminClientDone{}, AdminClient{},
-	AdminUsers{}, AdminInvite{}, AdminLink{}, AdminUser{}, AdminGroups{}, AdminGroup{}, AdminConfirm{},
+	AdminUsers{}, AdminInvite{}, AdminLink{}, AdminUser{}, AdminUserProfile{}, AdminGroups{}, AdminGroup{}, AdminConfirm{},
 }
 
 // Base is what every page may show.

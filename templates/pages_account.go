@@ -1,5 +1,12 @@
 package templates
 
+// AccountProfile is GET /account/profile.
+type AccountProfile struct {
+	Base
+	Facts []Fact // what only administrators change
+	Form  ProfileForm
+}
+
 // AccountPasskeys is GET /account/passkeys.
 type AccountPasskeys struct {
 	Base
@@ -88,6 +95,9 @@ type AppItem struct {
 	URL      string // where "Open" leads; "" = no link
 }
 
+func (AccountProfile) view() view {
+	return view{name: "account-profile", frame: "account", width: "narrow", nav: "profile"}
+}
 func (AccountPasskeys) view() view {
 	return view{name: "account-passkeys", frame: "account", width: "narrow", nav: "passkeys"}
 }

@@ -203,6 +203,15 @@ type AdminUser struct {
 	Passkeys  []PasskeyItem
 	CodesLeft string // "6 recovery codes left", "No recovery codes"
 	Sessions  string // "2 sessions", "Not signed in"
+	Profile   []Fact // claims that are set, beside name, username and e-mail
+}
+
+// AdminUserProfile is GET /admin/users/{id}/profile.
+type AdminUserProfile struct {
+	Base
+	ID   string
+	Name string
+	Form ProfileForm
 }
 
 // AdminConfirm asks before something that cannot be taken back: its form is
@@ -275,6 +284,9 @@ func (AdminLink) view() view {
 }
 func (AdminUser) view() view {
 	return view{name: "admin-user-detail", frame: "admin", width: "narrow", nav: "users"}
+}
+func (AdminUserProfile) view() view {
+	return view{name: "admin-user-profile", frame: "admin", width: "narrow", nav: "users"}
 }
 func (p AdminConfirm) view() view {
 	return view{name: "admin-confirm", frame: "admin", width: "narrow", nav: p.Nav}

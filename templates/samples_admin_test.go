@@ -99,14 +99,22 @@ func peopleSamples(groups []templates.Choice) []sample {
 		},
 		CodesLeft: "6 recovery codes left", Sessions: "2 sessions", More: []templates.Choice{{Value: "sales"}, {Value: longName}},
 	}
+	user.Profile = []templates.Fact{{Name: "Given name", Value: "Tomás"}, {Name: "Website", Value: "https://" + longHost + "/tomas"}, {Name: "Phone number", Value: "+34911234567, not checked"}, {Name: "Postal address", Value: "Calle Mayor 1, 28013, Madrid, Spain"}}
+	profile := templates.AdminUserProfile{Base: person(true), ID: "u2", Name: "Tomás Rey", Form: profileForm()}
+	profile.Form.Admin, profile.Form.Unproven = true, true
+	changed := templates.AdminUserProfile{Base: person(true), ID: "u5", Name: longName, Form: profileForm()}
+	changed.Alert = &templates.Alert{Code: "conflict", Title: "This person was changed meanwhile", Text: "What you typed is still here, and not saved. Save again to put it in the place of what is stored by now."}
+	changed.Form.Admin, changed.Form.Errors = true, map[string]string{"phone_number_verified": "There is no phone number that could be checked.", "email": "Somebody here has this e-mail address."}
 	refused := user
 	refused.Base = failing(person(true), "last_admin")
 	self := user
 	self.Base, self.Self, self.Admin, self.Groups, self.More = saying(person(true), "Added to the group."), true, true, nil, nil
 	disabled := user
-	disabled.Disabled, disabled.Passkeys, disabled.Groups, disabled.CodesLeft, disabled.Sessions = true, nil, nil, "No recovery codes", "Not signed in"
+	disabled.Profile, disabled.Disabled, disabled.Passkeys, disabled.Groups, disabled.CodesLeft, disabled.Sessions = nil, true, nil, nil, "No recovery codes", "Not signed in"
 	days := []templates.Choice{{Value: "1"}, {Value: "7", Chosen: true}, {Value: "30"}}
 	return []sample{
+		{"admin-user-profile", profile, ""},
+		{"admin-user-profile-changed", changed, ""},
 		{"admin-users", templates.AdminUsers{Base: person(true), Items: users, Count: "6 of 412", Next: "?cursor=abc", Invites: []templates.InviteItem{{ID: "i1", Who: "noor@partner.example", By: "Ines", Groups: "partners", Ends: templates.At(now.Add(5*day), now)}, {ID: "i2", Admin: true, Ends: templates.At(now.Add(5*time.Hour), now)}}}, ""},
 		{"admin-users-none", templates.AdminUsers{Base: person(true), Query: "nobody", Count: "0 of 412"}, ""},
 		{"admin-invite", templates.AdminInvite{Base: person(true), Groups: groups, Days: days}, ""},

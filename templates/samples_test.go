@@ -55,7 +55,7 @@ func stageSamples() []sample {
 	}
 	consent := templates.Consent{
 		Base: person(false), App: "Field Notes", Host: "fieldnotes.example", Added: "Added by your administrator on 3 March 2026.",
-		Read: []string{"Your name and username", "Your e-mail address"}, Act: []string{"Add notes to your shared calendar"},
+		Read: []string{"Your name and username, and what else is in your profile", "Your e-mail address"}, Act: []string{"Add notes to your shared calendar"},
 		Stay: []string{"For up to 90 days, also while you are away"}, Hidden: []templates.Hidden{{Name: "request", Value: "abc"}}, Switch: "/login?switch=1",
 	}
 	longConsent := consent
@@ -101,6 +101,14 @@ func stageSamples() []sample {
 	}
 }
 
+func profileForm() templates.ProfileForm {
+	return templates.ProfileForm{Version: "3", Checked: true, Values: map[string]string{
+		"name": "Ines Halvorsen", "given_name": "Ines", "family_name": "Halvorsen", "email": "ines@meridian.example", "birthdate": "0000-05-07",
+		"locale": "nb-NO", "zoneinfo": "Europe/Oslo", "website": "https://ines.example/", "picture": "https://" + longHost + "/ines.png",
+		"phone_number": "+4722123456", "street_address": "Karl Johans gate 1\nOppgang B", "postal_code": "0154", "locality": "Oslo", "country": "Norway",
+	}}
+}
+
 func accountSamples() []sample {
 	passkeys := []templates.PasskeyItem{
 		{ID: "p1", Name: "MacBook Pro", Kind: "laptop", Provider: "iCloud Keychain", Synced: true, Current: true, Created: ago(264 * day), LastUsed: ago(27 * time.Minute)},
@@ -115,7 +123,17 @@ func accountSamples() []sample {
 		{ClientID: "fn", Name: "Field Notes", Host: "fieldnotes.example", Allowed: ago(42 * day), Used: ago(46 * time.Minute), Stays: true, Can: []string{"Read your name and e-mail", "Add notes to your shared calendar"}},
 		{ClientID: "g", Name: "Grafana", Host: "grafana.meridian.example", Allowed: ago(264 * day), Can: []string{"Read your name and e-mail", "Read your groups"}},
 	}
+	facts := []templates.Fact{{Name: "Username", Value: "ines"}, {Name: "E-mail", Value: "ines@meridian.example, verified"}}
+	profile := templates.AccountProfile{Base: saying(person(true), "Your profile was saved."), Facts: facts, Form: profileForm()}
+	empty := templates.AccountProfile{Base: person(false), Facts: facts, Form: templates.ProfileForm{Values: map[string]string{"name": longName}}}
+	wrong := templates.AccountProfile{Base: failing(person(false), "validation_failed"), Facts: facts, Form: profileForm()}
+	wrong.Form.Values["birthdate"], wrong.Form.Values["picture"], wrong.Form.Values["name"], wrong.Form.Values["formatted"] = "31.12.1990", "javascript:alert(1)", "", longName
+	wrong.Form.Errors = map[string]string{"name": "Enter a name of 1 to 128 characters, without hidden ones.", "birthdate": "Write a day as 1990-12-31 or 0000-12-31, or only the year.",
+		"picture": "Enter a web address in full, such as https://example.com/.", "phone_number": "Write it with the country in front, such as +1 425 555 1212.", "formatted": "Use up to 500 characters."}
 	return []sample{
+		{"account-profile", profile, ""},
+		{"account-profile-empty", empty, ""},
+		{"account-profile-error", wrong, ""},
 		{"account-passkeys", templates.AccountPasskeys{Base: person(true), Items: passkeys, Codes: codes}, ""},
 		{"account-passkeys-rename", templates.AccountPasskeys{Base: saying(person(true), "Passkey added. Give it a name that you know it by."), Items: renaming, Codes: codes}, ""},
 		{"account-passkeys-one", templates.AccountPasskeys{Base: person(false), Items: passkeys[:1], Codes: templates.RecoveryState{}}, ""},

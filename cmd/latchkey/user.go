@@ -10,6 +10,7 @@ import (
 	"latchkey"
 	"latchkey/admin"
 	"latchkey/storage"
+	"latchkey/templates"
 )
 
 // userCmd is `latchkey user …`.
@@ -19,6 +20,7 @@ type userCmd struct {
 	Invite      userInviteCmd      `cmd:"" help:"Print a link that lets one person make an account."`
 	Invitations userInvitationsCmd `cmd:"" help:"List the invitations that still work."`
 	Withdraw    userWithdrawCmd    `cmd:"" help:"End an invitation that was not used."`
+	Update      userUpdateCmd      `cmd:"" help:"Change what applications learn of a person."`
 	Disable     userDisableCmd     `cmd:"" help:"Turn a person off: sessions and tokens end at once."`
 	Enable      userEnableCmd      `cmd:"" help:"Let a person in again."`
 	Recover     userRecoverCmd     `cmd:"" help:"Print a link that lets a person make a new passkey."`
@@ -72,7 +74,10 @@ func (cmd *userListCmd) Run(ctx context.Context, c *commands) error {
 }
 
 // printUser prints a person whole.
-func (c *commands) printUser(u *latchkey.User) error {
+func (c *commands) printUser(u *latchkey.User) error { return c.printChanged(u, "") }
+
+// printChanged is printUser after a sentence about what was done; "" = none.
+func (c *commands) printChanged(u *latchkey.User, said string) error {
 	email := u.Email
 	if email != "" && u.EmailVerifiedAt.IsZero() {
 		email += " (not verified)"
@@ -81,10 +86,17 @@ func (c *commands) printUser(u *latchkey.User) error {
 	if !u.DisabledAt.IsZero() {
 		status += " since " + at(u.DisabledAt)
 	}
-	return c.print(admin.UserOutOf(u), facts(
+	pairs := []string{
 		"username", u.Username, "name", u.DisplayName, "e-mail", email, "role", string(u.Role), "status", status,
 		"groups", strings.Join(u.Groups, ", "), "passkeys", strconv.Itoa(u.Passkeys), "recovery codes left", strconv.Itoa(u.RecoveryCodesLeft),
-		"since", at(u.CreatedAt), "id", u.ID, "subject", u.Subject))
+	}
+	for _, claim := range templates.ProfileFacts(u, latchkey.ClaimName, latchkey.ClaimUsername, latchkey.ClaimEmail) {
+		pairs = append(pairs, strings.ToLower(claim.Name), claim.Value)
+	}
+	if said != "" {
+		said += "\n\n"
+	}
+	return c.print(admin.UserOutOf(u), said+facts(append(pairs, "since", at(u.CreatedAt), "id", u.ID, "subject", u.Subject)...))
 }
 
 type userShowCmd struct{ who }

@@ -145,13 +145,14 @@ func TestAPersonsLifeByCommand(t *testing.T) {
 	}
 
 	shown := h.json("user", "show", "BOB@example.com")
-	if got := keys(shown); got != "created_at disabled_at display_name email email_verified groups id passkeys recovery_codes_left role status subject username" {
+	if got := keys(shown); got != "claims created_at disabled_at display_name email email_verified groups id passkeys recovery_codes_left role status subject username" {
 		t.Errorf("user show has the members %s", got)
 	}
 	id := shown["id"].(string)
 	want := object{
 		"id": id, "subject": shown["subject"], "username": "bob", "display_name": "Bob", "email": "bob@example.com", "email_verified": true, "status": "active",
 		"role": "admin", "groups": []any{"Sales team"}, "passkeys": 1.0, "recovery_codes_left": 8.0, "created_at": shown["created_at"], "disabled_at": nil,
+		"claims": object{},
 	}
 	if diff := cmp.Diff(want, shown); diff != "" {
 		t.Errorf("user show (-want +got):\n%s", diff)
