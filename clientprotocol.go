@@ -109,6 +109,7 @@ func (c *ClientProtocol) tidy() {
 
 // checkProtocol judges what steers the protocol.
 func (c *Client) checkProtocol(p problems) {
+	c.checkLogout(p)
 	for _, mode := range c.Protocol.ResponseModes {
 		if !slices.Contains([]string{ModeQuery, ModeFragment, ModeFormPost}, mode) {
 			p.add("response_modes", "A response mode is query, fragment or form_post, not %q.", mode)

@@ -10,7 +10,7 @@ import (
 // passedOver are members of answers that are no metadata.
 func passedOver() []string {
 	return []string{"client_id", "client_id_issued_at", "client_secret_expires_at", "secrets", "updated_at", "version",
-		"registration_client_uri", "registration_access_token"}
+		"registration_client_uri", "registration_access_token", "logout_notices"}
 }
 
 // unbuilt are members that RFC 7591, OpenID Connect and their neighbours define
@@ -22,19 +22,20 @@ func unbuilt() [][2]string {
 		secrets = "Keys and certificates of applications are not built yet. Applications prove themselves by a secret."
 		objects = "Request objects are not built yet. Leave this out, and send the parameters themselves."
 		sealed  = "Answers are neither encrypted nor signed, but for the ID token. Leave this out."
+		device  = "Sign-in on another device is not built yet. Leave this out."
 		logout  = "Telling applications of a sign-out is not built yet. Leave this out."
 	)
 	return [][2]string{
 		{"jwks", secrets}, {"token_endpoint_auth_signing_alg", secrets}, {"tls_client_auth_", secrets},
 		{"request_uris", objects}, {"request_object_", objects}, {"require_signed_request_object", objects},
-		{"backchannel_logout_", logout}, {"frontchannel_logout_", logout},
+		{"frontchannel_logout_", logout},
 		{"authorization_details_types", leave},
 		{"dpop_bound_access_tokens", leave}, {"tls_client_certificate_bound_access_tokens", leave},
 		{"id_token_encrypted_", sealed}, {"userinfo_", sealed}, {"authorization_", sealed}, {"introspection_", sealed},
 		{"sector_identifier_uri", "Everybody has one subject for all applications. Leave this out."},
 		{"software_statement", "Software statements are not built yet. Write the metadata itself."},
 		{"claims", "Claims of an application's own are not built yet. Leave this out."},
-		{"backchannel_", "Sign-in on another device is not built yet. Leave this out."},
+		{"backchannel_token_", device}, {"backchannel_client_", device}, {"backchannel_authentication_", device}, {"backchannel_user_", device},
 	}
 }
 

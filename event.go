@@ -24,6 +24,8 @@ const (
 	SessionStarted       EventKind = "session.started"
 	SessionSteppedUp     EventKind = "session.stepped_up"
 	SessionEnded         EventKind = "session.ended"
+	LogoutDelivered      EventKind = "logout.delivered"
+	LogoutFailed         EventKind = "logout.failed"
 	ConsentGranted       EventKind = "consent.granted"
 	ConsentDenied        EventKind = "consent.denied"
 	ConsentRevoked       EventKind = "consent.revoked"

@@ -31,6 +31,10 @@ func (s *Service) SessionsPage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	told, err := s.db.LastNotices(ctx, owner.UserID)
+	if err != nil {
+		return err
+	}
 	names := make(map[string]string, len(held))
 	for _, p := range held {
 		names[p.ID] = p.DeviceName
@@ -51,6 +55,9 @@ func (s *Service) SessionsPage(c *gin.Context) error {
 			item.Name = "Unknown browser"
 		}
 		page.Items = append(page.Items, item)
+	}
+	for _, n := range told {
+		page.Told, page.ToldAt = append(page.Told, templates.ToldOf(n)), templates.At(n.CreatedAt, now)
 	}
 	return s.show(c, http.StatusOK, page)
 }

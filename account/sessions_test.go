@@ -292,3 +292,25 @@ func TestSigningOutOfARecovery(t *testing.T) {
 	wantPage(t, submit(t, b, page, "/logout", nil), 200, "signed-out")
 	wantRefused(t, b.RegistrationOptions("recover", "", nil), 401, "session_required")
 }
+
+// TestWhatTheLastSignOutTold stands on the page of sessions: of this person, of
+// the last one that anybody was told of.
+func TestWhatTheLastSignOutTold(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	alice := w.admin(t)
+	page := alice.Get("/account/sessions")
+	if strings.Contains(string(page.Raw), "The last sign-out") {
+		t.Error("nobody was told of anything")
+	}
+	w.Exec(t, `
+		INSERT INTO jobs (id, kind, key, user_id, payload, expires_at, done_at, last_status, created_at)
+		SELECT gen_random_uuid(), 'logout', j.key, CASE WHEN j.mine THEN u.id ELSE gen_random_uuid() END, '\x00', now() + interval '1 day', CASE WHEN j.why = '' THEN now() END, j.why, now() - j.age * interval '1 hour'
+		FROM users u, (VALUES ('wiki', true, '', 2), ('blog', true, 'no_answer', 2), ('earlier', true, '', 3), ('other', false, '', 1)) j (key, mine, why, age)`)
+	page = alice.Get("/account/sessions")
+	wantPage(t, page, 200, "account-sessions")
+	wantText(t, page, "The last sign-out 2 hours ago , we told these apps", "blog It did not answer. We keep trying for a day. Waiting", "wiki Signed out")
+	if strings.Contains(string(page.Raw), "earlier") || strings.Contains(string(page.Raw), "other</bdi>") {
+		t.Errorf("the page tells of other sign-outs: %s", page.Raw)
+	}
+}

@@ -51,6 +51,9 @@ func (s *Service) showClient(c *gin.Context, status int, found *latchkey.Client,
 		Base: base, ID: found.ID, Name: found.Name, Lead: leadOfClient(found), Enabled: found.Enabled, Public: found.Public(),
 		Facts: s.clientFacts(found), Form: clientForm(typed, groups, wrong), Settings: settingsOf(found),
 	}
+	if page.Notices, err = s.noticesOf(c.Request.Context(), found); err != nil {
+		return err
+	}
 	now := s.now()
 	for i := range found.Secrets {
 		secret := &found.Secrets[i]

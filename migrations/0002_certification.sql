@@ -28,6 +28,13 @@ ALTER TABLE interactions ADD COLUMN pushed_hash bytea CHECK (length(pushed_hash)
 
 -- Signing out --------------------------------------------------------------
 
+-- Whom a notice is about, so that the person can look up who was told; their
+-- row may be gone before. A notice stays readable for a week after its end.
+ALTER TABLE jobs ADD COLUMN user_id uuid;
+CREATE INDEX jobs_user ON jobs (user_id, created_at) WHERE user_id IS NOT NULL;
+CREATE INDEX jobs_key ON jobs (key, created_at) WHERE kind = 'logout';
+CREATE INDEX jobs_key_due ON jobs (key, next_at) WHERE kind = 'logout' AND done_at IS NULL;
+
 
 -- What applications use ----------------------------------------------------
 

@@ -382,6 +382,7 @@ CREATE TABLE public.jobs (
     done_at timestamp with time zone,
     last_status text DEFAULT ''::text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    user_id uuid,
     CONSTRAINT jobs_kind_check CHECK ((kind = ANY (ARRAY['logout'::text, 'mail'::text, 'webhook'::text]))),
     CONSTRAINT jobs_last_status_check CHECK ((length(last_status) <= 256))
 );
@@ -682,6 +683,12 @@ CREATE INDEX interactions_expires ON public.interactions USING btree (expires_at
 CREATE INDEX jobs_due ON public.jobs USING btree (next_at) WHERE (done_at IS NULL);
 
 CREATE INDEX jobs_expires ON public.jobs USING btree (expires_at);
+
+CREATE INDEX jobs_key ON public.jobs USING btree (key, created_at) WHERE (kind = 'logout'::text);
+
+CREATE INDEX jobs_key_due ON public.jobs USING btree (key, next_at) WHERE ((kind = 'logout'::text) AND (done_at IS NULL));
+
+CREATE INDEX jobs_user ON public.jobs USING btree (user_id, created_at) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX memberships_group ON public.memberships USING btree (group_id);
 

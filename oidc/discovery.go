@@ -15,7 +15,8 @@ import (
 )
 
 // metadata are the members of OpenID Connect Discovery §3, RFC 8414 §2,
-// RP-Initiated Logout §2.1 and RFC 9207 §3: what works, nothing else.
+// RP-Initiated Logout §2.1, Back-Channel Logout §2.1 and RFC 9207 §3: what works,
+// nothing else.
 type metadata struct {
 	Issuer                string   `json:"issuer"`
 	Authorization         string   `json:"authorization_endpoint"`
@@ -40,6 +41,8 @@ type metadata struct {
 	ClaimTypes            []string `json:"claim_types_supported"`
 	Prompts               []string `json:"prompt_values_supported"`
 	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
+	BackchannelLogout     bool     `json:"backchannel_logout_supported"`
+	BackchannelLogoutSID  bool     `json:"backchannel_logout_session_supported"`
 	IssuerInResponse      bool     `json:"authorization_response_iss_parameter_supported"`
 	ClaimsParameter       bool     `json:"claims_parameter_supported"`
 	RequestParameter      bool     `json:"request_parameter_supported"`
@@ -68,6 +71,7 @@ func (p *Provider) describe() (document, error) {
 		Claims: supportedClaims(), ClaimTypes: []string{"normal"},
 		Prompts:          []string{promptNone, promptLogin, promptConsent, promptSelect},
 		ChallengeMethods: []string{"S256"}, IssuerInResponse: true,
+		BackchannelLogout: true, BackchannelLogoutSID: true,
 	})
 	if err != nil {
 		return document{}, fmt.Errorf("render discovery: %w", err)

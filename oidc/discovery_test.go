@@ -45,6 +45,8 @@ func TestDiscovery(t *testing.T) {
 		"prompt_values_supported":                        []any{"none", "login", "consent", "select_account"},
 		"code_challenge_methods_supported":               []any{"S256"},
 		"authorization_response_iss_parameter_supported": true,
+		"backchannel_logout_supported":                   true,
+		"backchannel_logout_session_supported":           true,
 		"claims_parameter_supported":                     false,
 		"request_parameter_supported":                    false,
 		"request_uri_parameter_supported":                false,

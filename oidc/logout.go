@@ -49,14 +49,15 @@ func (p *Provider) Logout(c *gin.Context) error {
 	s := session.AnyFrom(ctx)
 	switch {
 	case s == nil:
-		return p.leave(c, so)
+		return p.leave(c, so, nil)
 	// A sid is that of one sign-in of one person; sub may be another for each
 	// application (OpenID Connect Core §8.1).
 	case so.target != "" && so.hint.SID == s.ID:
-		if err := p.endSession(c, s); err != nil {
+		told, err := p.endSession(c, s)
+		if err != nil {
 			return err
 		}
-		return p.leave(c, so)
+		return p.leave(c, so, told)
 	}
 	return p.askSignOut(c, s, so)
 }
@@ -117,12 +118,13 @@ func (p *Provider) ConfirmLogout(c *gin.Context) error {
 			return err
 		}
 	}
+	var told []storage.Told
 	if s := session.AnyFrom(ctx); s != nil {
-		if err := p.endSession(c, s); err != nil {
+		if told, err = p.endSession(c, s); err != nil {
 			return err
 		}
 	}
-	return p.leave(c, so)
+	return p.leave(c, so, told)
 }
 
 // readSignOut judges the parameters of a request to sign out. What is wrong is
@@ -209,27 +211,29 @@ func (p *Provider) askSignOut(c *gin.Context, s *latchkey.Session, so *signOut) 
 	return p.show(c, http.StatusOK, page)
 }
 
-// endSession ends the session of this browser and its cookie.
-func (p *Provider) endSession(c *gin.Context, s *latchkey.Session) error {
+// endSession ends the session of this browser and its cookie, and returns who
+// has to hear of it.
+func (p *Provider) endSession(c *gin.Context, s *latchkey.Session) ([]storage.Told, error) {
 	ctx := c.Request.Context()
 	ending := storage.Ending{Cause: storage.SignedOut, UserID: s.UserID, SessionID: s.ID}
-	err := p.DB.InTx(ctx, func(tx *storage.Tx) error {
-		_, err := tx.EndSessions(ctx, ending)
+	var ended storage.Ended
+	err := p.DB.InTx(ctx, func(tx *storage.Tx) (err error) {
+		ended, err = tx.EndSessions(ctx, ending)
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cookie := p.Sessions.EndCookie()
 	http.SetCookie(c.Writer, &cookie)
-	return nil
+	return ended.Told, nil
 }
 
 // leave goes where a valid request wanted, or shows that the browser is signed
 // out. After a form of ours the way to the application is a hand-over page.
-func (p *Provider) leave(c *gin.Context, so *signOut) error {
+func (p *Provider) leave(c *gin.Context, so *signOut, told []storage.Told) error {
 	if so.target == "" {
-		return p.show(c, http.StatusOK, templates.SignedOut{})
+		return p.show(c, http.StatusOK, templates.SignedOut{Apps: p.answers(c.Request.Context(), told)})
 	}
 	target := so.target
 	if so.form.Get(keptState) != "" {

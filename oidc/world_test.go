@@ -29,6 +29,7 @@ type world struct {
 	keys     *keys.Ring
 	sessions *session.Sessions
 	wire     *storagetest.Wire
+	provider *oidc.Provider
 }
 
 func newWorld(t testing.TB, change ...func(*oidc.Options)) *world {
@@ -59,6 +60,7 @@ func newWorld(t testing.TB, change ...func(*oidc.Options)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.provider = p
 	server := httptest.NewUnstartedServer(w.router(p))
 	if err := server.Listener.Close(); err != nil {
 		t.Fatal(err)

@@ -11,7 +11,8 @@ import (
 )
 
 // jobs are what the server does beside answering: it follows what other nodes
-// changed, writes counted events, and clears away what has expired.
+// changed, writes counted events, tells applications of sign-outs, and clears
+// away what has expired.
 func (s *Server) jobs() []func(context.Context) {
 	report := func(what string) func(error) {
 		return func(err error) { s.log.Error("a background job failed", "job", what, "error", err) }
@@ -24,6 +25,7 @@ func (s *Server) jobs() []func(context.Context) {
 		},
 		func(ctx context.Context) { every(ctx, time.Second, s.db.FlushCounts, report("write counts")) },
 		func(ctx context.Context) { s.audit.Run(ctx, s.auditTrouble) },
+		func(ctx context.Context) { s.provider.DeliverLogouts(ctx, report("tell applications of sign-outs")) },
 	}
 	for _, sweeper := range storage.Sweepers() {
 		sweep := func(ctx context.Context) error {

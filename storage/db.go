@@ -50,6 +50,7 @@ type DB struct {
 	origins  *otter.Cache[string, cachedOrigin]
 	count    tokenCount
 	refusals refusalCount
+	wake     chan struct{} // of whoever delivers notices
 }
 
 // Tx is one transaction.
@@ -57,6 +58,7 @@ type Tx struct {
 	queries
 	tx     pgx.Tx
 	bumped bool // what nodes keep in memory changed
+	queued bool // there are new notices to deliver
 }
 
 // querier is what pool connections and transactions have in common.
@@ -117,7 +119,8 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	db := &DB{pool: pool, url: o.URL, clients: newClientCache(), origins: newOriginCache(), wait: orDefault(o.AcquireTimeout, 2*time.Second)}
+	db := &DB{pool: pool, url: o.URL, clients: newClientCache(), origins: newOriginCache(), wait: orDefault(o.AcquireTimeout, 2*time.Second),
+		wake: make(chan struct{}, 1)}
 	db.queries = queries{do: db.withConn, ring: o.Ring}
 	if err := db.checkVersion(ctx); err != nil {
 		pool.Close()
@@ -205,6 +208,12 @@ func (db *DB) InTx(ctx context.Context, f func(*Tx) error) error {
 	})
 	if t.bumped {
 		db.watch.distrust()
+	}
+	if t.queued && err == nil {
+		select {
+		case db.wake <- struct{}{}:
+		default: // it has not been read yet, and stands for this one too
+		}
 	}
 	return classify(err)
 }

@@ -2,9 +2,7 @@ package storage
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -32,9 +30,6 @@ const (
 	SessionExpired   Cause = "session_expired"   // the sweeper's; access tokens live to their end
 )
 
-// logoutJobLife is how long an application is tried to be told.
-const logoutJobLife = 24 * time.Hour
-
 // Ending says what ends. Which of the fields are needed depends on the cause.
 type Ending struct {
 	Cause        Cause
@@ -48,8 +43,17 @@ type Ending struct {
 // Ended counts what ended.
 type Ended struct {
 	Sessions int
-	Grants   int // revoked, so that no refresh token of theirs works
-	Told     int // applications that will be told by back-channel logout
+	Grants   int    // revoked, so that no refresh token of theirs works
+	Told     []Told // applications that have to hear of it, once for each session
+}
+
+// Told is an application that has to hear that a session is over.
+type Told struct {
+	NoticeID        string // of its notice by the back channel; "" = it registered no address
+	ClientID        string
+	App             string // its name
+	SessionID       string
+	FrontchannelURI string // to be loaded in the browser of the session; "" = none
 }
 
 // rule is a row of the table.
@@ -115,12 +119,15 @@ func (tx *Tx) EndSessions(ctx context.Context, e Ending) (Ended, error) {
 		}
 		a["ended"] = ended
 	}
-	grants, err := tx.endGrants(ctx, r.grants, a)
+	grants, err := tx.endGrants(ctx, r, a)
 	if err != nil {
 		return Ended{}, err
 	}
-	counts := Ended{Sessions: len(ended)}
+	counts, touched := Ended{Sessions: len(ended)}, 0
 	for _, g := range grants {
+		if g.Touched {
+			touched++
+		}
 		if g.Revoked {
 			counts.Grants++
 		}
@@ -130,7 +137,7 @@ func (tx *Tx) EndSessions(ctx context.Context, e Ending) (Ended, error) {
 			return Ended{}, err
 		}
 	}
-	if counts.Sessions == 0 && len(grants) == 0 {
+	if counts.Sessions == 0 && touched == 0 {
 		return counts, nil
 	}
 	return counts, tx.recordEnding(ctx, e, counts, ended)
@@ -147,14 +154,18 @@ func (tx *Tx) deleteSessions(ctx context.Context, where string, a args) (ids []s
 	return ids, nil
 }
 
-// endedGrant is what an application has to be told of.
+// endedGrant is a grant that ended, or one that ended before in a session that
+// ends now: its application may have signed somebody in by it all the same.
 type endedGrant struct {
-	ID        string
-	ClientID  string
-	UserID    *string
-	SessionID *string
-	Revoked   bool
-	LogoutURI *string
+	ClientID        string
+	UserID          *string
+	SessionID       *string
+	Touched         bool // by this ending
+	Revoked         bool // by this ending
+	App             string
+	BackchannelURI  *string
+	FrontchannelURI *string
+	Subject         *string
 }
 
 // endGrants ends access tokens of the grants and, unless they have
@@ -163,19 +174,33 @@ type endedGrant struct {
 //
 // clock_timestamp, not now(): a token issued while this transaction waited for
 // a lock was issued before its end.
-func (tx *Tx) endGrants(ctx context.Context, where string, a args) (grants []endedGrant, err error) {
+//
+// An application whose consent was withdrawn heard of that session then.
+func (tx *Tx) endGrants(ctx context.Context, r rule, a args) (grants []endedGrant, err error) {
+	a["tell"] = r.tell
 	err = tx.do(ctx, func(q querier) error {
 		grants, err = list(ctx, q, `
-			UPDATE grants g
-			SET access_not_before = clock_timestamp(),
-			    revoked_at = CASE WHEN @offline::boolean OR g.code_uses = 0 OR NOT 'offline_access' = ANY(g.scopes)
-			                      THEN clock_timestamp() ELSE g.revoked_at END,
-			    revoke_reason = CASE WHEN @offline::boolean OR g.code_uses = 0 OR NOT 'offline_access' = ANY(g.scopes)
-			                         THEN @cause::text ELSE g.revoke_reason END
-			FROM clients c
-			WHERE c.id = g.client_id AND g.expires_at > now() AND `+where+`
-			  AND (g.revoked_at IS NULL OR g.revoke_reason = 'session_expired')
-			RETURNING g.id, g.client_id, g.user_id, g.session_id, g.revoked_at IS NOT NULL, c.protocol->>'backchannel_logout_uri'`,
+			WITH touched AS (
+				UPDATE grants g
+				SET access_not_before = clock_timestamp(),
+				    revoked_at = CASE WHEN @offline::boolean OR g.code_uses = 0 OR NOT 'offline_access' = ANY(g.scopes)
+				                      THEN clock_timestamp() ELSE g.revoked_at END,
+				    revoke_reason = CASE WHEN @offline::boolean OR g.code_uses = 0 OR NOT 'offline_access' = ANY(g.scopes)
+				                         THEN @cause::text ELSE g.revoke_reason END
+				WHERE g.expires_at > now() AND `+r.grants+`
+				  AND (g.revoked_at IS NULL OR g.revoke_reason = 'session_expired')
+				RETURNING g.client_id, g.user_id, g.session_id, true AS touched, g.revoked_at IS NOT NULL AS revoked
+			), over AS (
+				SELECT * FROM touched
+				UNION ALL
+				SELECT g.client_id, g.user_id, g.session_id, false, false
+				FROM grants g
+				WHERE @tell::boolean AND g.session_id = ANY(@ended::uuid[]) AND g.expires_at > now()
+				  AND g.revoked_at IS NOT NULL AND g.revoke_reason NOT IN ('session_expired', 'consent_withdrawn')
+			)
+			SELECT o.*, c.name, c.protocol->>'backchannel_logout_uri', c.protocol->>'frontchannel_logout_uri', u.subject
+			FROM over o JOIN clients c ON c.id = o.client_id LEFT JOIN users u ON u.id = o.user_id
+			ORDER BY c.name, o.client_id, o.session_id`,
 			a, pgx.RowToStructByPos[endedGrant])
 		return err
 	})
@@ -185,53 +210,10 @@ func (tx *Tx) endGrants(ctx context.Context, where string, a args) (grants []end
 	return grants, nil
 }
 
-// LogoutJob is the payload of a job of kind "logout": which application has to
-// be told that which session of whom is over (OpenID Connect Back-Channel
-// Logout 1.0). The rows it names may be gone when it is read.
-type LogoutJob struct {
-	ClientID  string `json:"client_id"`
-	UserID    string `json:"user_id"`
-	SessionID string `json:"sid,omitempty"`
-	URI       string `json:"uri"`
-}
-
-// queueLogouts writes one job for each application and session that has to be
-// told and registered where.
-func (tx *Tx) queueLogouts(ctx context.Context, grants []endedGrant) (int, error) {
-	b := &pgx.Batch{}
-	seen := map[LogoutJob]bool{}
-	for _, g := range grants {
-		job := LogoutJob{ClientID: g.ClientID, UserID: textOf(g.UserID), SessionID: textOf(g.SessionID), URI: textOf(g.LogoutURI)}
-		if job.URI == "" || seen[job] {
-			continue
-		}
-		seen[job] = true
-		payload, err := json.Marshal(job)
-		if err != nil {
-			return 0, fmt.Errorf("write a logout job: %w", err)
-		}
-		id := newID()
-		sealed, err := tx.seal("jobs", "payload", id, "", payload)
-		if err != nil {
-			return 0, fmt.Errorf("seal a logout job: %w", err)
-		}
-		b.Queue(`INSERT INTO jobs (id, kind, key, payload, expires_at) VALUES (@id, 'logout', @client, @payload, now() + @life)`,
-			args{"id": id, "client": job.ClientID, "payload": sealed, "life": logoutJobLife})
-	}
-	if b.Len() == 0 {
-		return 0, nil
-	}
-	err := tx.do(ctx, func(q querier) error { return send(ctx, q, b) })
-	if err != nil {
-		return 0, fmt.Errorf("queue logouts: %w", err)
-	}
-	return len(seen), nil
-}
-
 func (tx *Tx) recordEnding(ctx context.Context, e Ending, n Ended, ended []string) error {
 	event := latchkey.Event{
 		Kind: latchkey.SessionEnded, Subject: e.UserID, ClientID: e.ClientID, PasskeyID: e.CredentialID, Reason: string(e.Cause),
-		Detail: map[string]any{"sessions": n.Sessions, "grants": n.Grants, "told": n.Told},
+		Detail: map[string]any{"sessions": n.Sessions, "grants": n.Grants, "told": notices(n.Told)},
 	}
 	if len(ended) == 1 {
 		event.SessionID = ended[0]

@@ -42,7 +42,7 @@ func Sweepers() []Sweeper {
 		{Name: "sessions", Every: time.Hour, lock: 0x6c6b7377_04, batch: sweepSessions},
 		{Name: "grants", Every: time.Hour, lock: 0x6c6b7377_05, batch: sweep("grants", old)},
 		{Name: "idempotency", Every: time.Hour, lock: 0x6c6b7377_06, batch: sweep("idempotency", old)},
-		{Name: "jobs", Every: time.Hour, lock: 0x6c6b7377_07, batch: sweep("jobs", old)},
+		{Name: "jobs", Every: time.Hour, lock: 0x6c6b7377_07, batch: sweep("jobs", `expires_at < now() - interval '`+noticeLife+`'`)},
 		{Name: "signing_keys", Every: 24 * time.Hour, lock: 0x6c6b7377_09, batch: sweep("signing_keys", `delete_at < now() - interval '1 hour'`)},
 		// Used links stay a week past their end, so that whoever opens one again
 		// is told what happened to it.

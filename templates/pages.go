@@ -135,16 +135,9 @@ type Logout struct {
 // SignedOut says that the session ended.
 type SignedOut struct {
 	Base
-	Apps []ToldApp // applications with back-channel logout
+	Apps []ToldApp // applications that are told
 	URL  string    // where the application wanted the person to go; "" = sign in again
 	App  string
-}
-
-// ToldApp is an application that is told about a sign-out.
-type ToldApp struct {
-	Name string
-	Done bool
-	Text string // what happens when it did not answer yet
 }
 
 // Error is a refusal without a page of its own. Title and Text come from the
@@ -177,5 +170,12 @@ func (Consent) view() view       { return view{name: "consent", frame: "stage"} 
 func (HandOver) view() view      { return view{name: "hand-over", frame: "stage"} }
 func (FormPost) view() view      { return view{name: "form-post", frame: "stage"} }
 func (Logout) view() view        { return view{name: "logout", frame: "stage"} }
-func (SignedOut) view() view     { return view{name: "signed-out", frame: "stage"} }
 func (Error) view() view         { return view{name: "error", frame: "stage"} }
+
+// view has room for what stands beside the names of applications.
+func (s SignedOut) view() view {
+	if len(s.Apps) > 0 {
+		return view{name: "signed-out", frame: "stage", width: "mid"}
+	}
+	return view{name: "signed-out", frame: "stage"}
+}

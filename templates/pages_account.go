@@ -60,6 +60,8 @@ type AccountRecovery struct {
 type AccountSessions struct {
 	Base
 	Items  []SessionItem
+	Told   []ToldApp // of the last sign-out that anybody was told of
+	ToldAt When
 	Length string // "A session ends 1 hour after you last did something, and never lasts longer than 12 hours."
 }
 

@@ -72,6 +72,7 @@ type ClientMore struct {
 	IDTokenTTL      string
 	RefreshTokenTTL string
 	Origins         string // one a line
+	Backchannel     string // address for logout tokens; "" = none
 	Introspects     bool
 	RefreshAlways   bool // refresh tokens without offline_access
 	Notes           string
@@ -120,6 +121,22 @@ type AdminClient struct {
 	Facts    []Fact
 	Form     ClientForm
 	Settings ClientSettings
+	Notices  *ClientNotices // nil = it is told of nothing
+}
+
+// ClientNotices is what became of telling an application of sign-outs.
+type ClientNotices struct {
+	Address string // "" = it has none any more
+	Counts  string // "3 delivered, 1 waiting"; "" = none in the last days
+	Items   []NoticeItem
+}
+
+// NoticeItem is one notice; its Text is why the last attempt failed.
+type NoticeItem struct {
+	ToldApp
+	When     When
+	Attempts string
+	Next     When // zero = there is no other attempt
 }
 
 // SecretItem is one live secret of an application.

@@ -1,6 +1,7 @@
 package templates_test
 
 import (
+	"strings"
 	"time"
 
 	"latchkey/templates"
@@ -39,6 +40,15 @@ func adminSamples() []sample {
 		{ID: "long", Name: longName, Host: longHost, Type: "Mobile or desktop app", Who: longName, Enabled: true, Created: ago(day)},
 	}
 	detail := templates.AdminClient{Base: saying(person(true), "Settings saved."), ID: "grafana-7k2m", Name: "Grafana", Lead: "grafana.meridian.example · Server web app", Enabled: true, Secrets: secrets, Facts: facts, Form: form, Settings: settings}
+	detail.Notices = &templates.ClientNotices{Address: "https://grafana.meridian.example/backchannel-logout", Counts: "12 delivered, 2 waiting, 1 given up"}
+	for i, n := range told {
+		item := templates.NoticeItem{ToldApp: n, When: ago(time.Duration(i) * 7 * time.Hour), Attempts: "1"}
+		item.Text, _, _ = strings.Cut(n.Text, " We ")
+		if !n.Done && !n.Failed {
+			item.Next = templates.At(now.Add(20*time.Minute), now)
+		}
+		detail.Notices.Items = append(detail.Notices.Items, item)
+	}
 	public := detail
 	public.Public, public.Secrets, public.Enabled, public.Base = true, nil, false, person(true)
 	stale := detail

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"latchkey"
 	"latchkey/templates"
 )
 
@@ -85,7 +86,7 @@ func stageSamples() []sample {
 		{"form-post", templates.FormPost{App: "Wiki", URL: "https://wiki.meridian.example/callback", Hidden: []templates.Hidden{{Name: "code", Value: "abc"}, {Name: "state", Value: "def"}}}, ""},
 		{"logout", templates.Logout{Base: person(false), Back: "/account/passkeys"}, ""},
 		{"logout-app", templates.Logout{Base: person(false), App: "Wiki", Action: "/oauth2/logout", Hidden: []templates.Hidden{{Name: "request", Value: "abc"}}}, ""},
-		{"signed-out", templates.SignedOut{Apps: []templates.ToldApp{{Name: "Wiki", Done: true}, {Name: "Grafana", Done: true}, {Name: "Field Notes", Text: "Did not answer. We try again until 23:40."}}}, ""},
+		{"signed-out", templates.SignedOut{Apps: told}, ""},
 		{"signed-out-app", templates.SignedOut{URL: "https://wiki.meridian.example/", App: "Wiki"}, ""},
 		{"error", templates.Error{
 			Code: "bad_redirect_uri", Title: "Wiki is not set up correctly",
@@ -107,6 +108,14 @@ func profileForm() templates.ProfileForm {
 		"locale": "nb-NO", "zoneinfo": "Europe/Oslo", "website": "https://ines.example/", "picture": "https://" + longHost + "/ines.png",
 		"phone_number": "+4722123456", "street_address": "Karl Johans gate 1\nOppgang B", "postal_code": "0154", "locality": "Oslo", "country": "Norway",
 	}}
+}
+
+// told is one application of each state.
+var told = []templates.ToldApp{
+	templates.ToldOf(latchkey.Notice{App: "Wiki", State: latchkey.NoticeDelivered}),
+	templates.ToldOf(latchkey.Notice{App: "Grafana", State: latchkey.NoticePending}),
+	templates.ToldOf(latchkey.Notice{App: "Field Notes", State: latchkey.NoticePending, Reason: latchkey.NoticeNoAnswer}),
+	templates.ToldOf(latchkey.Notice{App: "Old Portal", State: latchkey.NoticeFailed, Reason: "status_404"}),
 }
 
 func accountSamples() []sample {
@@ -144,7 +153,7 @@ func accountSamples() []sample {
 		{"account-passkey-remove-unconfirmed", templates.AccountPasskeyRemove{Base: failing(person(true), "validation_failed"), ID: "p2", Name: "Pixel 9", Current: true, Typed: "ines", Error: "This is not your username. Nothing was deleted."}, ""},
 		{"account-passkey-remove-refused", templates.AccountPasskeyRemove{Base: person(true), ID: "p2", Name: "Pixel 9", Refused: "This is your only passkey, and you have no recovery codes. Add another passkey first."}, ""},
 		{"account-recovery", templates.AccountRecovery{Base: saying(person(true), "Your new codes work from now on. The old ones stopped working."), Codes: templates.RecoveryState{Left: 8, Total: 8, Made: ago(time.Second)}}, ""},
-		{"account-sessions", templates.AccountSessions{Base: person(true), Length: "A session ends 1 hour after you last did something, and never lasts longer than 12 hours.", Items: []templates.SessionItem{
+		{"account-sessions", templates.AccountSessions{Base: person(true), Told: told, ToldAt: ago(3 * time.Minute), Length: "A session ends 1 hour after you last did something, and never lasts longer than 12 hours.", Items: []templates.SessionItem{
 			{ID: "s1", Name: "Firefox on macOS", Kind: "laptop", Current: true, Place: "192.0.2.17", Passkey: "MacBook Pro", SignedIn: ago(27 * time.Minute)},
 			{ID: "s2", Name: "Chrome on Android", Kind: "phone", Place: "2001:db8:85a3:8d3:1319:8a2e:370:7348", Passkey: "Pixel 9", SignedIn: ago(9 * time.Hour), LastSeen: ago(3 * time.Hour)},
 			{ID: "s3", Name: "Edge on Windows", Kind: "laptop", Recovery: true, SignedIn: ago(4 * time.Minute), LastSeen: ago(0)},

@@ -90,7 +90,7 @@ type clientShowCmd struct{ application }
 
 // Run shows an application.
 func (cmd *clientShowCmd) Run(ctx context.Context, c *commands) error {
-	return c.withClient(ctx, cmd.application, func(_ context.Context, _ *admin.Service, found *latchkey.Client) error { return c.printClient(found) })
+	return c.withClient(ctx, cmd.application, c.showClient)
 }
 
 type clientDisableCmd struct{ application }

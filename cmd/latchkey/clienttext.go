@@ -38,6 +38,9 @@ func (c *commands) typed(client *latchkey.Client) []string {
 	if len(client.PostLogoutRedirectURIs) > 0 {
 		rows = append(rows, "after sign-out", strings.Join(client.PostLogoutRedirectURIs, ", "))
 	}
+	if client.Protocol.BackchannelLogoutURI != "" {
+		rows = append(rows, "told of sign-outs at", client.Protocol.BackchannelLogoutURI)
+	}
 	return append(rows, "scopes", strings.Join(client.Scopes, " "), "who may sign in", whoMay(client), "consent", consent(client))
 }
 
@@ -61,11 +64,6 @@ func (c *commands) next(client *latchkey.Client) string {
 		return "Then sign in to it."
 	}
 	return "It sends the secret by HTTP Basic. If it can only send it in the body: latchkey client update " + client.ID + " --auth-method client_secret_post. Then sign in to it."
-}
-
-// printClient prints an application whole.
-func (c *commands) printClient(client *latchkey.Client) error {
-	return c.print(client.Document(), c.described(client))
 }
 
 // described is everything that may be told about an application.

@@ -23,11 +23,12 @@ type house struct {
 	alice     *passkeytest.Browser
 }
 
-func newHouse(t *testing.T) *house {
+func newHouse(t *testing.T, more ...string) *house {
 	t.Helper()
 	address := strings.Replace(freeAddress(t), "127.0.0.1", "localhost", 1)
 	h := &house{t: t, issuer: "http://" + address, url: storagetest.URL(t)}
 	h.arguments = []string{"--listen", address, "--issuer", h.issuer, "--database-url", h.url, "--data-dir", t.TempDir()}
+	h.arguments = append(h.arguments, more...)
 	lines, _ := start(t, h.arguments...)
 	_, token, _ := strings.Cut(lines[0], "#token=")
 	h.alice = h.join("setup", token, passkeytest.Fields{"username": "alice", "display_name": "Alice", "email": "alice@example.com"})
