@@ -38,6 +38,35 @@ func TestCodeUsedTwice(t *testing.T) {
 }
 
 // SECURITY case 20.
+// A code that comes back later ends what it gave just as well, also when its own
+// time is over.
+func TestCodeUsedAgainLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.app(t, "wiki", every)
+	b := w.browser().signIn(t, w.user(t, "alice"))
+	for _, types := range []string{"code", "code id_token", "code token", "code id_token token"} {
+		for _, later := range []string{"30 seconds", "10 minutes"} {
+			front := b.get(t, a.request("response_type", types)).toApp(t).params
+			tk := readTokens(t, a.exchange(t, front.Get("code")))
+			w.sql(t, `UPDATE grants SET created_at = created_at - $1::interval, code_expires_at = code_expires_at - $1::interval`, later)
+			if got := w.userinfo(t, tk.access); got.status != 200 {
+				t.Fatalf("%s: before, userinfo answered %d", types, got.status)
+			}
+			wantFault(t, a.exchange(t, front.Get("code")), 400, "invalid_grant")
+			for what, token := range map[string]string{"exchanged": tk.access, "front": front.Get("access_token")} {
+				if token == "" {
+					continue
+				}
+				if got := w.userinfo(t, token); got.status != 401 {
+					t.Errorf("%s after %s: userinfo answered %d for the %s token", types, later, got.status, what)
+				}
+			}
+			wantFault(t, a.refresh(t, tk.refresh), 400, "invalid_grant")
+		}
+	}
+}
+
 func TestCodeUsedFiftyTimesAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -168,6 +168,8 @@ func TestResponseTypesAndModesThatAreRefused(t *testing.T) {
 		{"a type that does not exist", "fragment", "unsupported_response_type", "unsupported_response_type", all, []string{"response_type", "token"}},
 		{"a type in capitals", "query", "unsupported_response_type", "unsupported_response_type", all, []string{"response_type", "CODE"}},
 		{"a type twice", "fragment", "unsupported_response_type", "unsupported_response_type", all, []string{"response_type", "code id_token id_token"}},
+		{"no type", "query", "invalid_request", "no_response_type", all, []string{"response_type", ""}},
+		{"no type, asked by form", "form_post", "invalid_request", "no_response_type", all, []string{"response_type", "", "response_mode", "form_post"}},
 		{"no type, asked by fragment", "fragment", "invalid_request", "no_response_type", all, []string{"response_type", "", "response_mode", "fragment"}},
 		{"a type not registered", "fragment", "unauthorized_client", "response_type_not_allowed", codeOnly, []string{"response_type", "code id_token"}},
 		{"a type without its grant type", "fragment", "unauthorized_client", "response_type_not_allowed", noGrant, []string{"response_type", "id_token"}},
