@@ -118,7 +118,7 @@ func changing(r route) bool {
 // exempt are the protocol's addresses: applications post to them from anywhere,
 // so they are without the origin guard, and change nothing by a cookie.
 var exempt = []string{
-	"/oauth2/authorize", "/oauth2/introspect", "/oauth2/logout", "/oauth2/revoke", "/oauth2/token", "/oauth2/userinfo",
+	"/oauth2/authorize", "/oauth2/introspect", "/oauth2/logout", "/oauth2/par", "/oauth2/revoke", "/oauth2/token", "/oauth2/userinfo",
 }
 
 // send asks as a browser with these headers, with a body of a type.
