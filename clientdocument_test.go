@@ -94,7 +94,6 @@ func TestMetadataThatIsRefused(t *testing.T) {
 		{`{"request_uris": ["https://a.example/r"]}`, "request_uris", "Request objects"},
 		{`{"require_signed_request_object": true}`, "require_signed_request_object", "Request objects"},
 		{`{"request_object_signing_alg": "RS256"}`, "request_object_signing_alg", "Request objects"},
-		{`{"frontchannel_logout_uri": "https://a.example/l"}`, "frontchannel_logout_uri", "sign-out"},
 		{`{"backchannel_token_delivery_mode": "poll"}`, "backchannel_token_delivery_mode", "another device"},
 		{`{"id_token_encrypted_response_alg": "RSA-OAEP"}`, "id_token_encrypted_response_alg", "encrypted"},
 		{`{"userinfo_signed_response_alg": "RS256"}`, "userinfo_signed_response_alg", "signed"},

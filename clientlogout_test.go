@@ -33,3 +33,26 @@ func TestAddressesForLogoutTokens(t *testing.T) {
 		t.Errorf("a machine: %v", got)
 	}
 }
+
+// TestAddressesForFrames: scheme, host and port are those of a redirect URI
+// (Front-Channel Logout §2).
+func TestAddressesForFrames(t *testing.T) {
+	t.Parallel()
+	for uri, says := range map[string]string{
+		"": "", "https://app.example.com/out?of=1": "", "http://localhost:3000/out": "",
+		"https://app.example.com:444/out": "redirect URI", "https://other.example.com/out": "redirect URI", "http://localhost:3001/out": "redirect URI",
+		"http://app.example.com/out": "https", "https://app.example.com/out#": "fragment", "https://app.example.com/out?sid=1": "sid",
+		"https://app.example.com/out?iss=1": "iss", "javascript:alert(1)": "never", "https://me@app.example.com/": "user name",
+	} {
+		c := wiki(latchkey.TypeWeb)
+		c.RedirectURIs = []string{"https://app.example.com/callback", "http://localhost:3000/callback"}
+		c.Protocol.FrontchannelLogoutURI = uri
+		got := map[string]string{}
+		if err := c.Check(); err != nil {
+			got = fields(t, err)
+		}
+		if says == "" && len(got) > 0 || says != "" && (len(got) != 1 || !strings.Contains(got["frontchannel_logout_uri"], says)) {
+			t.Errorf("%q: got %v, want %q", uri, got, says)
+		}
+	}
+}

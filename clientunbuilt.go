@@ -23,12 +23,10 @@ func unbuilt() [][2]string {
 		objects = "Request objects are not built yet. Leave this out, and send the parameters themselves."
 		sealed  = "Answers are neither encrypted nor signed, but for the ID token. Leave this out."
 		device  = "Sign-in on another device is not built yet. Leave this out."
-		logout  = "Telling applications of a sign-out is not built yet. Leave this out."
 	)
 	return [][2]string{
 		{"jwks", secrets}, {"token_endpoint_auth_signing_alg", secrets}, {"tls_client_auth_", secrets},
 		{"request_uris", objects}, {"request_object_", objects}, {"require_signed_request_object", objects},
-		{"frontchannel_logout_", logout},
 		{"authorization_details_types", leave},
 		{"dpop_bound_access_tokens", leave}, {"tls_client_certificate_bound_access_tokens", leave},
 		{"id_token_encrypted_", sealed}, {"userinfo_", sealed}, {"authorization_", sealed}, {"introspection_", sealed},

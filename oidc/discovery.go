@@ -15,7 +15,7 @@ import (
 )
 
 // metadata are the members of OpenID Connect Discovery §3, RFC 8414 §2,
-// RP-Initiated Logout §2.1, Back-Channel Logout §2.1 and RFC 9207 §3: what works,
+// RP-Initiated Logout §2.1, Back-Channel and Front-Channel Logout and RFC 9207 §3: what works,
 // nothing else.
 type metadata struct {
 	Issuer                string   `json:"issuer"`
@@ -43,6 +43,8 @@ type metadata struct {
 	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
 	BackchannelLogout     bool     `json:"backchannel_logout_supported"`
 	BackchannelLogoutSID  bool     `json:"backchannel_logout_session_supported"`
+	FrontchannelLogout    bool     `json:"frontchannel_logout_supported"`
+	FrontchannelLogoutSID bool     `json:"frontchannel_logout_session_supported"`
 	IssuerInResponse      bool     `json:"authorization_response_iss_parameter_supported"`
 	ClaimsParameter       bool     `json:"claims_parameter_supported"`
 	RequestParameter      bool     `json:"request_parameter_supported"`
@@ -71,7 +73,7 @@ func (p *Provider) describe() (document, error) {
 		Claims: supportedClaims(), ClaimTypes: []string{"normal"},
 		Prompts:          []string{promptNone, promptLogin, promptConsent, promptSelect},
 		ChallengeMethods: []string{"S256"}, IssuerInResponse: true,
-		BackchannelLogout: true, BackchannelLogoutSID: true,
+		BackchannelLogout: true, BackchannelLogoutSID: true, FrontchannelLogout: true, FrontchannelLogoutSID: true,
 	})
 	if err != nil {
 		return document{}, fmt.Errorf("render discovery: %w", err)

@@ -46,6 +46,8 @@ func TestDiscovery(t *testing.T) {
 		"code_challenge_methods_supported":               []any{"S256"},
 		"authorization_response_iss_parameter_supported": true,
 		"backchannel_logout_supported":                   true,
+		"frontchannel_logout_supported":                  true,
+		"frontchannel_logout_session_supported":          true,
 		"backchannel_logout_session_supported":           true,
 		"claims_parameter_supported":                     false,
 		"request_parameter_supported":                    false,

@@ -232,12 +232,15 @@ func (p *Provider) endSession(c *gin.Context, s *latchkey.Session) ([]storage.To
 // leave goes where a valid request wanted, or shows that the browser is signed
 // out. After a form of ours the way to the application is a hand-over page.
 func (p *Provider) leave(c *gin.Context, so *signOut, told []storage.Told) error {
-	if so.target == "" {
-		return p.show(c, http.StatusOK, templates.SignedOut{Apps: p.answers(c.Request.Context(), told)})
-	}
 	target := so.target
-	if so.form.Get(keptState) != "" {
+	if target != "" && so.form.Get(keptState) != "" {
 		target = withParams(target, url.Values{keptState: {so.form.Get(keptState)}})
+	}
+	if len(p.framesOf(told)) > 0 {
+		return p.showFrames(c, so, told, target)
+	}
+	if target == "" {
+		return p.show(c, http.StatusOK, templates.SignedOut{Apps: p.answers(c.Request.Context(), told)})
 	}
 	if c.Request.Method == http.MethodPost {
 		return p.showHandOver(c, so.client, target)

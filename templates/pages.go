@@ -135,9 +135,10 @@ type Logout struct {
 // SignedOut says that the session ended.
 type SignedOut struct {
 	Base
-	Apps []ToldApp // applications that are told
-	URL  string    // where the application wanted the person to go; "" = sign in again
-	App  string
+	Apps   []ToldApp // applications that are told
+	Frames []string  // checked addresses that the browser has to load; the page then goes on to URL by itself
+	URL    string    // where the application wanted the person to go; "" = sign in again
+	App    string
 }
 
 // Error is a refusal without a page of its own. Title and Text come from the

@@ -87,6 +87,7 @@ func stageSamples() []sample {
 		{"logout", templates.Logout{Base: person(false), Back: "/account/passkeys"}, ""},
 		{"logout-app", templates.Logout{Base: person(false), App: "Wiki", Action: "/oauth2/logout", Hidden: []templates.Hidden{{Name: "request", Value: "abc"}}}, ""},
 		{"signed-out", templates.SignedOut{Apps: told}, ""},
+		{"signed-out-frames", templates.SignedOut{URL: "https://wiki.meridian.example/", App: "Wiki", Apps: append([]templates.ToldApp{{Name: longName, Browser: true}}, told...)}, ""},
 		{"signed-out-app", templates.SignedOut{URL: "https://wiki.meridian.example/", App: "Wiki"}, ""},
 		{"error", templates.Error{
 			Code: "bad_redirect_uri", Title: "Wiki is not set up correctly",

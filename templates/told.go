@@ -4,10 +4,11 @@ import "latchkey"
 
 // ToldApp is an application that is told about a sign-out.
 type ToldApp struct {
-	Name   string
-	Done   bool   // it knows
-	Failed bool   // it was given up; neither = it is still tried
-	Text   string // why it does not know yet, and what happens now
+	Name    string
+	Done    bool   // it knows
+	Failed  bool   // it was given up; neither = it is still tried
+	Browser bool   // this browser tells it; nobody knows whether it listened
+	Text    string // why it does not know yet, and what happens now
 }
 
 // ToldOf puts a notice into words.
