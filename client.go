@@ -33,6 +33,12 @@ const (
 	GrantClientCredentials = "client_credentials"
 )
 
+// Formats of access tokens.
+const (
+	FormatJWT    = "jwt"    // signed (RFC 9068): whoever has it can read it
+	FormatOpaque = "opaque" // the same claims sealed: only we can read it
+)
+
 // Client is an application: RFC 7591 metadata and our extensions.
 type Client struct {
 	ID        string // [A-Za-z0-9_-]+
@@ -56,7 +62,7 @@ type Client struct {
 	Introspects            bool
 	IDTokenAlg             string         // RS256 by default
 	AccessTokenAlg         string         // ES256 by default
-	AccessTokenFormat      string         // jwt
+	AccessTokenFormat      string         // jwt by default, or opaque
 	AccessTokenTTL         time.Duration  // 0 = the server's
 	IDTokenTTL             time.Duration  // 0 = the server's
 	RefreshTokenTTL        time.Duration  // idle; 0 = the server's

@@ -23,7 +23,7 @@ func (c *Client) FillDefaults() {
 	orElse(&c.AuthMethod, auth)
 	orElse(&c.IDTokenAlg, RS256)
 	orElse(&c.AccessTokenAlg, ES256)
-	orElse(&c.AccessTokenFormat, "jwt")
+	orElse(&c.AccessTokenFormat, FormatJWT)
 	if len(c.GrantTypes) == 0 {
 		c.GrantTypes = grants
 	}

@@ -248,12 +248,8 @@ func (c *Client) checkTokens(p problems) {
 	if !slices.Contains(SigningAlgs(), c.AccessTokenAlg) {
 		p.add("access_token_signed_response_alg", "Access tokens are signed by ES256, RS256, PS256 or EdDSA, not by %q.", c.AccessTokenAlg)
 	}
-	switch c.AccessTokenFormat {
-	case "jwt":
-	case "opaque":
-		p.add("access_token_format", "Opaque access tokens are not built yet. The format is jwt.")
-	default:
-		p.add("access_token_format", "The format of access tokens is jwt, not %q.", c.AccessTokenFormat)
+	if c.AccessTokenFormat != FormatJWT && c.AccessTokenFormat != FormatOpaque {
+		p.add("access_token_format", "The format of access tokens is jwt or opaque, not %q.", c.AccessTokenFormat)
 	}
 	checkSpan(p, "access_token_ttl", c.AccessTokenTTL, minTokenTTL, maxTokenTTL)
 	checkSpan(p, "id_token_ttl", c.IDTokenTTL, minTokenTTL, maxTokenTTL)

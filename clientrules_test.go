@@ -140,7 +140,6 @@ func TestEveryRuleOfAClient(t *testing.T) {
 		{"a symmetric ID token", "web", "id_token_signed_response_alg", "HS256", func(c *latchkey.Client) { c.IDTokenAlg = "HS256" }},
 		{"an unsigned ID token", "web", "id_token_signed_response_alg", "none", func(c *latchkey.Client) { c.IDTokenAlg = "none" }},
 		{"an unsigned access token", "web", "access_token_signed_response_alg", "none", func(c *latchkey.Client) { c.AccessTokenAlg = "none" }},
-		{"opaque access tokens", "web", "access_token_format", "not built", func(c *latchkey.Client) { c.AccessTokenFormat = "opaque" }},
 		{"an unknown format", "web", "access_token_format", "xml", func(c *latchkey.Client) { c.AccessTokenFormat = "xml" }},
 		{"an access token of 29 seconds", "web", "access_token_ttl", "30 to 86400", func(c *latchkey.Client) { c.AccessTokenTTL = 29 * time.Second }},
 		{"an access token of a day and a second", "web", "access_token_ttl", "30 to 86400", func(c *latchkey.Client) { c.AccessTokenTTL = 86401 * time.Second }},
@@ -185,6 +184,7 @@ func TestBoundsMayBeReached(t *testing.T) {
 		"EdDSA":      func(c *latchkey.Client) { c.IDTokenAlg, c.AccessTokenAlg = latchkey.EdDSA, latchkey.PS256 },
 		"no secret":  func(c *latchkey.Client) { c.AuthMethod = latchkey.AuthNone },
 		"own scopes": func(c *latchkey.Client) { c.Scopes = []string{"openid", "api:read"} },
+		"opaque":     func(c *latchkey.Client) { c.AccessTokenFormat = latchkey.FormatOpaque },
 		"strict":     func(c *latchkey.Client) { c.Profile = latchkey.ProfileOAuth21 },
 		"joiners":    func(c *latchkey.Client) { c.Name = "क्\u200dष" },
 		"also by itself": func(c *latchkey.Client) {

@@ -36,7 +36,7 @@ func TestSettingsOfAnApplication(t *testing.T) {
 	p = c.open(path)
 	c.done(c.submit(p, path, url.Values{
 		"name": {"Docs"}, "redirect_uris": {callback + "\n" + callback + "2"}, "scope": {"openid  api:read"}, "who": {"groups"}, "group": {"staff"}, "first_party": nil,
-		"token_endpoint_auth_method": {"client_secret_post"}, "profile": {"oauth21"}, "id_token_signed_response_alg": {"ES256"},
+		"token_endpoint_auth_method": {"client_secret_post"}, "profile": {"oauth21"}, "id_token_signed_response_alg": {"ES256"}, "access_token_format": {"opaque"},
 		"allowed_cors_origins": {"https://app.example.com"}, "access_token_ttl": {" 300 "}, "refresh_token_ttl": {""}, "refresh_without_offline_access": {"yes"}, "notes": {"two\r\nlines"},
 	}), path, "saved", "Settings saved")
 	got, err := c.DB.FindClient(t.Context(), id)
@@ -45,7 +45,7 @@ func TestSettingsOfAnApplication(t *testing.T) {
 	}
 	d := got.Document()
 	if d.Name != "Docs" || len(d.RedirectURIs) != 2 || d.Scope != "openid api:read" || strings.Join(d.AllowedGroups, " ") != "staff" || d.FirstParty ||
-		d.AuthMethod != latchkey.AuthPost || d.Profile != latchkey.ProfileOAuth21 || d.IDTokenAlg != "ES256" || d.AllowedCORSOrigins[0] != "https://app.example.com" ||
+		d.AuthMethod != latchkey.AuthPost || d.Profile != latchkey.ProfileOAuth21 || d.IDTokenAlg != "ES256" || d.AccessTokenFormat != "opaque" || d.AllowedCORSOrigins[0] != "https://app.example.com" ||
 		*d.AccessTokenTTL != 300 || d.RefreshTokenTTL != nil || !d.RefreshWithoutOffline || d.Notes != "two\nlines" || !d.Introspects || d.Tags[0] != "kept" || d.Version != 2 {
 		t.Errorf("stored is %+v", d)
 	}
@@ -87,7 +87,7 @@ func TestSettingsThatNeedAnotherLook(t *testing.T) {
 	for field, wrong := range map[string][2]string{
 		"name": {"", "Enter a name"}, "redirect_uris": {"http://wiki.example.com/", "use https"}, "post_logout_redirect_uris": {"x", "full address"},
 		"scope": {`a"b`, "cannot be a scope"}, "token_endpoint_auth_method": {"private_key_jwt", "not built"}, "profile": {"fapi2", "not built"},
-		"id_token_signed_response_alg": {"HS256", "HS256"}, "allowed_cors_origins": {"https://a.example/", "https://a.example"},
+		"id_token_signed_response_alg": {"HS256", "HS256"}, "access_token_format": {"xml", "jwt or opaque"}, "allowed_cors_origins": {"https://a.example/", "https://a.example"},
 		"access_token_ttl": {"29", "30 to 86400"}, "id_token_ttl": {"soon", "whole number"}, "refresh_token_ttl": {"-5", "whole number"},
 	} {
 		p := c.submit(c.open(path), path, url.Values{field: {wrong[0]}}).want(http.StatusUnprocessableEntity, "admin-client-detail")

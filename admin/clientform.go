@@ -24,6 +24,7 @@ func typedOf(c *latchkey.Client) url.Values {
 		"name": {c.Name}, "type": {c.Type}, "redirect_uris": {lines(c.RedirectURIs)}, "post_logout_redirect_uris": {lines(c.PostLogoutRedirectURIs)},
 		"who": {"everyone"}, "group": c.AllowedGroups, "scope": {strings.Join(c.Scopes, " ")}, "version": {strconv.FormatInt(c.Version, 10)},
 		"more": {"yes"}, "token_endpoint_auth_method": {c.AuthMethod}, "profile": {string(c.Profile)}, "id_token_signed_response_alg": {c.IDTokenAlg},
+		"access_token_format":  {c.AccessTokenFormat},
 		"allowed_cors_origins": {lines(c.AllowedCORSOrigins)}, "notes": {c.Metadata.Notes}, "backchannel_logout_uri": {c.Protocol.BackchannelLogoutURI},
 	}
 	if len(c.AllowedGroups) > 0 {
@@ -47,7 +48,11 @@ func typedOf(c *latchkey.Client) url.Values {
 // page of a machine, leave what is there.
 func applyForm(base *latchkey.Client, form url.Values) (*latchkey.Client, map[string]string) {
 	next, wrong := *base, map[string]string{}
-	for name, value := range map[string]*string{"name": &next.Name, "token_endpoint_auth_method": &next.AuthMethod, "id_token_signed_response_alg": &next.IDTokenAlg, "notes": &next.Metadata.Notes, "backchannel_logout_uri": &next.Protocol.BackchannelLogoutURI} {
+	for name, value := range map[string]*string{
+		"name": &next.Name, "token_endpoint_auth_method": &next.AuthMethod, "id_token_signed_response_alg": &next.IDTokenAlg,
+		"access_token_format": &next.AccessTokenFormat, "notes": &next.Metadata.Notes,
+		"backchannel_logout_uri": &next.Protocol.BackchannelLogoutURI,
+	} {
 		if form.Has(name) {
 			*value = strings.ReplaceAll(form.Get(name), "\r\n", "\n")
 		}
@@ -127,12 +132,14 @@ func clientMore(form url.Values, wrong map[string]string) *templates.ClientMore 
 		Profiles: options(form.Get("profile"), "oidc", "OpenID Connect: PKCE where it is sent", "oauth21", "OAuth 2.1: every request needs PKCE"),
 		IDTokenAlgs: options(form.Get("id_token_signed_response_alg"), latchkey.RS256, "RS256: every library has it", latchkey.ES256, "ES256: shorter",
 			latchkey.PS256, "PS256: RSA as some rules ask for it", latchkey.EdDSA, "EdDSA: Ed25519, where the library has it"),
+		AccessFormats: options(form.Get("access_token_format"), latchkey.FormatJWT, "JWT: whoever has it can read and check it",
+			latchkey.FormatOpaque, "Opaque: only latchkey can read it, resource servers ask"),
 		Origins: form.Get("allowed_cors_origins"), Backchannel: form.Get("backchannel_logout_uri"), Introspects: form.Get("introspects") == "yes",
 		RefreshAlways: form.Get("refresh_without_offline_access") == "yes", Notes: form.Get("notes"),
 		AccessTokenTTL: form.Get("access_token_ttl"), IDTokenTTL: form.Get("id_token_ttl"), RefreshTokenTTL: form.Get("refresh_token_ttl"),
 	}
 	for _, member := range []string{
-		"token_endpoint_auth_method", "profile", "id_token_signed_response_alg", "allowed_cors_origins", "introspects", "notes", "backchannel_logout_uri",
+		"token_endpoint_auth_method", "profile", "id_token_signed_response_alg", "access_token_format", "allowed_cors_origins", "introspects", "notes", "backchannel_logout_uri",
 		"access_token_ttl", "id_token_ttl", "refresh_token_ttl",
 	} {
 		more.Open = more.Open || wrong[member] != ""

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"latchkey"
@@ -11,8 +12,8 @@ import (
 	"latchkey/storage"
 )
 
-// bearer is an access token of ours whose signature, type, issuer and times are
-// right. Whether it still counts, its row says.
+// bearer is an access token of ours, signed or sealed, whose type, issuer and
+// times are right. Whether it still counts, its row says.
 type bearer struct {
 	accessClaims
 	storage.Access
@@ -21,13 +22,27 @@ type bearer struct {
 // errBearer means that something is no access token of ours, or is over.
 var errBearer = errors.New("no valid access token")
 
-// readBearer verifies an access token (RFC 9068 §4). An ID token is none: the
-// type of the header says so.
-func (p *Provider) readBearer(ctx context.Context, token string) (*bearer, error) {
+// payloadOf returns the claims of an access token: sealed by us, or signed by us
+// (RFC 9068 §4). An ID token is none: the type of its header says so.
+func (p *Provider) payloadOf(ctx context.Context, token string) ([]byte, error) {
+	if strings.HasPrefix(token, storage.AccessPrefix) {
+		payload, ok := p.DB.OpenAccess(token)
+		if !ok {
+			return nil, errBearer
+		}
+		return payload, nil
+	}
 	payload, err := p.Keys.Verify(ctx, token, keys.TypeAccessToken)
 	if errors.Is(err, keys.ErrUntrusted) {
 		return nil, errBearer
 	}
+	return payload, err
+}
+
+// readBearer reads an access token of either format, and judges what it says of
+// itself.
+func (p *Provider) readBearer(ctx context.Context, token string) (*bearer, error) {
+	payload, err := p.payloadOf(ctx, token)
 	if err != nil {
 		return nil, err
 	}

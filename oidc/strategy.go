@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -40,8 +42,8 @@ type accessClaims struct {
 	AMR      []string `json:"amr,omitempty"`
 }
 
-// GenerateAccessToken signs an access token for the grant of the unit, or for
-// the client itself.
+// GenerateAccessToken makes an access token for the grant of the unit, or for the
+// client itself: signed, or sealed where the client wants it opaque.
 func (s *strategy) GenerateAccessToken(ctx context.Context, _ fosite.Requester) (token, signature string, err error) {
 	u := unitOf(ctx)
 	if u == nil {
@@ -61,9 +63,21 @@ func (s *strategy) GenerateAccessToken(ctx context.Context, _ fosite.Requester) 
 		claims.Subject, claims.ACR, claims.AMR, claims.AuthTime = u.redeem.Subject, g.ACR, g.AMR, g.AuthTime.Unix()
 	}
 	claims.JTI = newJTI(grant, u.at)
-	token, err = s.p.Keys.Sign(accessAlg(u.client), keys.TypeAccessToken, claims)
+	token, err = s.spell(u.client, claims)
 	u.access = token
 	return token, "", err
+}
+
+// spell writes the claims in the format that the client asked for.
+func (s *strategy) spell(c *latchkey.Client, claims accessClaims) (string, error) {
+	if c.AccessTokenFormat != latchkey.FormatOpaque {
+		return s.p.Keys.Sign(accessAlg(c), keys.TypeAccessToken, claims)
+	}
+	encoded, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("encode claims: %w", err)
+	}
+	return s.p.DB.SealAccess(encoded)
 }
 
 // accessAlg is the client's algorithm for access tokens.

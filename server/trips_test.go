@@ -20,6 +20,7 @@ type traveller struct {
 	app    *servertest.App
 	wire   *storagetest.Wire
 	secret string // of the client wiki
+	opaque string // secret of the client sealed, whose access tokens are opaque
 	person *passkeytest.Browser
 }
 
@@ -36,7 +37,10 @@ func newTraveller(t *testing.T) *traveller {
 	registerClient(t, v.app, "https://spa.example.com/callback", func(c *latchkey.Client) {
 		c.ID, c.Type, c.AuthMethod, c.Profile = "spa", "spa", latchkey.AuthNone, latchkey.ProfileOAuth21
 	})
-	v.app.Exec(t, `UPDATE clients SET grant_types = grant_types || '{client_credentials}' WHERE id = 'wiki'`)
+	v.opaque = registerClient(t, v.app, callback, func(c *latchkey.Client) {
+		c.ID, c.FirstParty, c.AccessTokenFormat = "sealed", false, latchkey.FormatOpaque
+	})
+	v.app.Exec(t, `UPDATE clients SET grant_types = grant_types || '{client_credentials}' WHERE id IN ('wiki', 'sealed')`)
 	v.app.Exec(t, `INSERT INTO consents (user_id, client_id, scopes) SELECT users.id, clients.id, '{openid,offline_access}' FROM users, clients`)
 	return v
 }
@@ -44,6 +48,11 @@ func newTraveller(t *testing.T) *traveller {
 // post sends a form to a protocol address, as the web application, or as the
 // browser application when origin is set.
 func (v *traveller) post(path, origin string, form url.Values) string {
+	v.t.Helper()
+	return v.postAs("wiki", v.secret, path, origin, form)
+}
+
+func (v *traveller) postAs(id, secret, path, origin string, form url.Values) string {
 	v.t.Helper()
 	if origin != "" {
 		form.Set("client_id", "spa")
@@ -55,7 +64,7 @@ func (v *traveller) post(path, origin string, form url.Values) string {
 	if origin != "" {
 		r.Header.Set("Origin", origin)
 	} else {
-		r.SetBasicAuth("wiki", v.secret)
+		r.SetBasicAuth(id, secret)
 	}
 	r.Header.Set("Content-Type", formType)
 	return v.ok(r)
@@ -133,6 +142,15 @@ func TestRoundTrips(t *testing.T) {
 		}
 	}
 	const spa = "https://spa.example.com"
+	var sealedCode string
+	var sealedTokens map[string]string
+	sealed := func(path string, pairs ...string) string {
+		form := url.Values{}
+		for i := 0; i < len(pairs); i += 2 {
+			form.Set(pairs[i], pairs[i+1])
+		}
+		return v.postAs("sealed", v.opaque, path, "", form)
+	}
 	steps := []struct {
 		name    string
 		allowed int
@@ -152,6 +170,13 @@ func TestRoundTrips(t *testing.T) {
 		{"code exchange by a browser", 1, func() { spaCode = v.code("client_id", "spa", "redirect_uri", spa+"/callback") },
 			func() { spaTokens = exchange(spa, spaCode, spa+"/callback") }},
 		{"refresh by a browser", 2, nil, func() { refresh(spa, spaTokens) }},
+		{"client_credentials, opaque", 0, nil, func() { sealed("/oauth2/token", "grant_type", "client_credentials") }},
+		{"code exchange for an opaque token", 1, func() { sealedCode = v.code("client_id", "sealed") }, func() {
+			sealedTokens = texts(t, sealed("/oauth2/token", "grant_type", "authorization_code", "code", sealedCode, "redirect_uri", callback, "code_verifier", pkceVerifier))
+		}},
+		{"introspection of an opaque token", 1, nil, func() { sealed("/oauth2/introspect", "token", sealedTokens["access_token"]) }},
+		{"userinfo with an opaque token", 1, nil, func() { v.get("/oauth2/userinfo", sealedTokens["access_token"]) }},
+		{"revocation of an opaque token", 1, nil, func() { sealed("/oauth2/revoke", "token", sealedTokens["access_token"]) }},
 		{"passkey options", 1, func() { *newcomer = *passkeytest.NewBrowserWith(t, v.app.URL, v.person.Device) }, begin(newcomer, "login")},
 		{"passkey verify", 3, nil, finish(newcomer)},
 		{"passkey options with a session", 1, nil, begin(v.person, "login")},

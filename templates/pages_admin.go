@@ -68,6 +68,7 @@ type ClientMore struct {
 	AuthMethods     []Option
 	Profiles        []Option
 	IDTokenAlgs     []Option
+	AccessFormats   []Option
 	AccessTokenTTL  string // seconds; "" = the server's
 	IDTokenTTL      string
 	RefreshTokenTTL string

@@ -13,9 +13,10 @@ func adminSamples() []sample {
 		Name: "Grafana", Type: "web", RedirectURIs: "https://grafana.meridian.example/login/generic_oauth", PostLogoutRedirectURIs: "https://grafana.meridian.example/",
 		Groups: groups, FirstParty: true, Scope: "openid profile email groups offline_access", Version: "3",
 		More: &templates.ClientMore{
-			AuthMethods: []templates.Option{{Value: "client_secret_basic", Text: "Secret in a header", Chosen: true}, {Value: "client_secret_post", Text: "Secret in the body"}},
-			Profiles:    []templates.Option{{Value: "oidc", Text: "OpenID Connect", Chosen: true}, {Value: "oauth21", Text: "OAuth 2.1: every request needs PKCE"}},
-			IDTokenAlgs: []templates.Option{{Value: "RS256", Text: "RS256", Chosen: true}, {Value: "ES256", Text: "ES256"}},
+			AuthMethods:   []templates.Option{{Value: "client_secret_basic", Text: "Secret in a header", Chosen: true}, {Value: "client_secret_post", Text: "Secret in the body"}},
+			Profiles:      []templates.Option{{Value: "oidc", Text: "OpenID Connect", Chosen: true}, {Value: "oauth21", Text: "OAuth 2.1: every request needs PKCE"}},
+			AccessFormats: []templates.Option{{Value: "jwt", Text: "JWT: whoever has it can read and check it", Chosen: true}, {Value: "opaque", Text: "Opaque: only latchkey can read it, resource servers ask"}},
+			IDTokenAlgs:   []templates.Option{{Value: "RS256", Text: "RS256", Chosen: true}, {Value: "ES256", Text: "ES256"}},
 		},
 	}
 	settings := templates.ClientSettings{ID: "grafana-7k2m", Secret: true, Scope: form.Scope, Redirects: []string{form.RedirectURIs}, SignedOut: []string{form.PostLogoutRedirectURIs}}

@@ -24,6 +24,7 @@ type clientFlags struct {
 	Scope                 []string `sep:"none" help:"What it may ask for, separated by spaces; may be repeated." placeholder:"SCOPE"`
 	AuthMethod            *string  `help:"How it proves itself: client_secret_basic, client_secret_post or none." placeholder:"METHOD"`
 	Profile               *string  `help:"Rules it lives by: oidc, or oauth21 (PKCE required)." placeholder:"PROFILE"`
+	AccessTokenFormat     *string  `help:"Its access tokens: jwt, or opaque (only latchkey can read them)." placeholder:"FORMAT"`
 	Metadata              string   `help:"File with RFC 7591 metadata (JSON); flags win over it." placeholder:"FILE"`
 }
 
@@ -52,6 +53,7 @@ func (f *clientFlags) apply(base *latchkey.Client, metadata string, firstPartySa
 	set(&next.Name, f.Name)
 	set(&next.Type, f.Type)
 	set(&next.AuthMethod, f.AuthMethod)
+	set(&next.AccessTokenFormat, f.AccessTokenFormat)
 	if f.Profile != nil {
 		next.Profile = latchkey.Profile(*f.Profile)
 	}

@@ -72,7 +72,7 @@ func (c *commands) described(client *latchkey.Client) string {
 		"name", client.Name, "client id", client.ID, "state", state(client), "type", client.Type, "profile", string(client.Profile),
 		"proves itself by", client.AuthMethod,
 	}, c.typed(client)...)
-	rows = append(rows, "grant types", strings.Join(client.GrantTypes, " "), "ID token", client.IDTokenAlg)
+	rows = append(rows, "grant types", strings.Join(client.GrantTypes, " "), "ID token", client.IDTokenAlg, "access token", accessWords(client))
 	for _, more := range []struct {
 		name  string
 		value string
@@ -94,6 +94,14 @@ func (c *commands) described(client *latchkey.Client) string {
 	}
 	return facts(rows...) + "\n\n" + table("No secret: it cannot get tokens. `latchkey client secret add "+client.ID+"` makes one.",
 		[]string{"SECRET ID", "BEGINS WITH", "MADE", "LAST USED", "ENDS"}, secrets)
+}
+
+// accessWords says what access tokens of an application look like.
+func accessWords(c *latchkey.Client) string {
+	if c.AccessTokenFormat == latchkey.FormatOpaque {
+		return "opaque"
+	}
+	return c.AccessTokenFormat + ", " + c.AccessTokenAlg
 }
 
 // ownLifetimes are those of an application's own.
