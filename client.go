@@ -76,11 +76,13 @@ type Client struct {
 	Secrets []ClientSecret // live ones; hashes only
 }
 
-// ClientSecret is one live secret of a client; only its keyed hash is kept.
+// ClientSecret is one live secret of a client; only its keyed hash is kept, and
+// the secret itself, sealed, where client_secret_jwt needs it.
 type ClientSecret struct {
 	ID         string
 	ClientID   string
 	Hash       []byte
+	Sealed     []byte // empty but for client_secret_jwt
 	Prefix     string // the first characters, to tell secrets apart
 	CreatedAt  time.Time
 	ExpiresAt  time.Time // zero = never
@@ -90,6 +92,21 @@ type ClientSecret struct {
 
 // Public tells whether the client cannot keep a secret (RFC 6749 §2.1).
 func (c *Client) Public() bool { return c.AuthMethod == AuthNone }
+
+// HasSecret tells whether the client proves itself by a secret that it shares
+// with us.
+func (c *Client) HasSecret() bool {
+	return c.AuthMethod == AuthBasic || c.AuthMethod == AuthPost || c.AuthMethod == AuthSecretJWT
+}
+
+// SetAuthMethod changes how the client proves itself. An algorithm that the
+// method does not have goes with the old one.
+func (c *Client) SetAuthMethod(method string) {
+	c.AuthMethod = method
+	if !slices.Contains(AuthAlgs(method), c.Protocol.AuthAlg) {
+		c.Protocol.AuthAlg = ""
+	}
+}
 
 // NeedsPKCE tells whether every authorization request of the client must carry
 // an S256 challenge: public clients and those of profile oauth21.

@@ -191,7 +191,7 @@ func (c *Client) read(document []byte) (*Client, error) {
 	if err := json.Unmarshal(document, &d); err != nil {
 		wrong := (*json.UnmarshalTypeError)(nil)
 		if errors.As(err, &wrong) && wrong.Field != "" {
-			member, _, _ := strings.Cut(wrong.Field, ".")
+			member, _, _ := strings.Cut(strings.TrimPrefix(wrong.Field, "ClientProtocol."), ".") // the part of the document is no member
 			return nil, InvalidFields(map[string]string{member: "This is " + wrong.Value + ", not " + kindInWords(wrong.Type) + "."})
 		}
 		return nil, &Problem{Kind: ErrInvalid, Code: "malformed_metadata", Message: "The metadata could not be read.", Cause: err}
@@ -274,12 +274,22 @@ func ChangedMembers(a, b *Client) []string {
 	var changed []string
 	for _, field := range documentMembers() {
 		name := memberName(field)
-		if !slices.Contains(passedOver(), name) &&
-			!reflect.DeepEqual(before.FieldByIndex(field.Index).Interface(), after.FieldByIndex(field.Index).Interface()) {
+		if !slices.Contains(passedOver(), name) && !same(before.FieldByIndex(field.Index).Interface(), after.FieldByIndex(field.Index).Interface()) {
 			changed = append(changed, name)
 		}
 	}
 	return changed
+}
+
+// same compares members. JSON within them may be spelled in several ways.
+func same(a, b any) bool {
+	rawA, isRaw := a.(json.RawMessage)
+	rawB, _ := b.(json.RawMessage)
+	var valueA, valueB any
+	if isRaw && json.Unmarshal(rawA, &valueA) == nil && json.Unmarshal(rawB, &valueB) == nil {
+		a, b = valueA, valueB
+	}
+	return reflect.DeepEqual(a, b)
 }
 
 // documentMembers are the members of a document, those of its parts included.

@@ -82,6 +82,7 @@ func (c *Client) Check() error {
 	c.checkURIs(p)
 	c.checkTokens(p)
 	c.checkProtocol(p)
+	c.checkKeys(p)
 	c.Metadata.check(p)
 	if len(p) > 0 {
 		return InvalidFields(p)
@@ -155,19 +156,19 @@ func (c *Client) checkKind(p problems) {
 		p.add("profile", "A profile is oidc or oauth21, not %q.", c.Profile)
 	}
 	switch c.AuthMethod {
-	case AuthBasic, AuthPost:
+	case AuthBasic, AuthPost, AuthSecretJWT, AuthPrivateKeyJWT:
 		if c.Type == TypeSPA {
 			p.add("token_endpoint_auth_method", "An application in the browser cannot keep a secret: everybody can read it there. Its method is none; a program on a server is of type web.")
 		}
 	case AuthNone:
 		if c.Allows(GrantClientCredentials) {
-			p.add("token_endpoint_auth_method", "Whoever uses client_credentials proves itself by a secret: client_secret_basic or client_secret_post.")
+			p.add("token_endpoint_auth_method", "Whoever uses client_credentials proves itself, by a secret (client_secret_basic) or a key (private_key_jwt).")
 		}
 	default:
-		p.add("token_endpoint_auth_method", "%q is not built. There are client_secret_basic, client_secret_post and none.", c.AuthMethod)
+		p.add("token_endpoint_auth_method", "%q is not built. There are client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt and none.", c.AuthMethod)
 	}
 	if c.Introspects && c.Public() {
-		p.add("introspects", "An application without a secret may not introspect tokens.")
+		p.add("introspects", "An application without a secret or a key may not introspect tokens.")
 	}
 }
 

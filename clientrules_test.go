@@ -109,7 +109,18 @@ func TestEveryRuleOfAClient(t *testing.T) {
 		{"an unknown type", "web", "type", "server", func(c *latchkey.Client) { c.Type = "server" }},
 		{"profile fapi2", "web", "profile", "oauth21", func(c *latchkey.Client) { c.Profile = latchkey.ProfileFAPI2 }},
 		{"an unknown profile", "web", "profile", "oidc or oauth21", func(c *latchkey.Client) { c.Profile = "oauth20" }},
-		{"a method that is not built", "web", "token_endpoint_auth_method", "private_key_jwt", func(c *latchkey.Client) { c.AuthMethod = "private_key_jwt" }},
+		{"a method that is not built", "web", "token_endpoint_auth_method", "private_key_jwt", func(c *latchkey.Client) { c.AuthMethod = "tls_client_auth" }},
+		{"a key in the browser", "spa", "token_endpoint_auth_method", "browser", func(c *latchkey.Client) {
+			c.AuthMethod, c.Protocol.JWKSURI = latchkey.AuthPrivateKeyJWT, "https://a.example/jwks"
+		}},
+		{"a key that is nowhere", "web", "jwks_uri", "private_key_jwt", func(c *latchkey.Client) { c.AuthMethod = latchkey.AuthPrivateKeyJWT }},
+		{"an algorithm of assertions without any", "web", "token_endpoint_auth_signing_alg", "client_secret_basic", func(c *latchkey.Client) { c.Protocol.AuthAlg = latchkey.RS256 }},
+		{"an algorithm of the other method", "web", "token_endpoint_auth_signing_alg", "HS256", func(c *latchkey.Client) {
+			c.AuthMethod, c.Protocol.AuthAlg = latchkey.AuthSecretJWT, latchkey.RS256
+		}},
+		{"no signature", "web", "token_endpoint_auth_signing_alg", "RS256", func(c *latchkey.Client) {
+			c.AuthMethod, c.Protocol.JWKSURI, c.Protocol.AuthAlg = latchkey.AuthPrivateKeyJWT, "https://a.example/jwks", "none"
+		}},
 		{"a secret in the browser", "spa", "token_endpoint_auth_method", "browser", func(c *latchkey.Client) { c.AuthMethod = latchkey.AuthPost }},
 		{"a machine without a secret", "machine", "token_endpoint_auth_method", "secret", func(c *latchkey.Client) { c.AuthMethod = latchkey.AuthNone }},
 		{"client_credentials without a secret", "native", "token_endpoint_auth_method", "secret", func(c *latchkey.Client) { c.GrantTypes = append(c.GrantTypes, "client_credentials") }},

@@ -1,6 +1,7 @@
 package latchkey
 
 import (
+	"fmt"
 	"math"
 	"strings"
 )
@@ -17,6 +18,18 @@ func SecretProblem(secret string) string {
 		return "The secret is longer than 512 characters."
 	case secretBits(secret) < 128 || distinct(secret) < 6:
 		return "The secret needs 128 random bits: 22 characters of base64, or 32 of hex. `openssl rand -base64 24` makes one."
+	}
+	return ""
+}
+
+// MACSecretProblem says what keeps a secret from being the key of an HMAC
+// algorithm ("" = the shortest); "" is nothing.
+func MACSecretProblem(secret, alg string) string {
+	if alg == "" {
+		alg = "HS256"
+	}
+	if len(secret) < macBytes(alg) {
+		return fmt.Sprintf("With %s, a secret has %d characters at least.", alg, macBytes(alg))
 	}
 	return ""
 }

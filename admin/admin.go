@@ -19,6 +19,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"latchkey/keys"
+	"latchkey/outbound"
 	"latchkey/session"
 	"latchkey/storage"
 	"latchkey/templates"
@@ -30,6 +31,7 @@ type Options struct {
 	Issuer    string               // required: where links lead
 	Templates *templates.Templates // needed by the pages; nil = only the functions work
 	NoInvites bool                 // refuses to make invitations
+	Outbound  *outbound.Client     // judges addresses that latchkey will go to; nil = public hosts only
 
 	SessionMaxAge time.Duration // how long sessions live at most; 0 = the default
 }
@@ -40,6 +42,7 @@ type Service struct {
 	keys   *keys.Ring
 	issuer string
 	pages  *templates.Templates
+	out    *outbound.Client
 	now    func() time.Time // for words on pages only
 
 	noInvites bool
@@ -50,8 +53,11 @@ func New(o Options) (*Service, error) {
 	if o.DB == nil || o.Issuer == "" {
 		return nil, errors.New("admin: a database and an issuer are required")
 	}
+	if o.Outbound == nil {
+		o.Outbound = outbound.New(outbound.Options{})
+	}
 	ring := keys.New(keys.Options{DB: o.DB, SessionMaxAge: o.SessionMaxAge})
-	return &Service{db: o.DB, keys: ring, issuer: o.Issuer, pages: o.Templates, now: time.Now, noInvites: o.NoInvites}, nil
+	return &Service{db: o.DB, keys: ring, out: o.Outbound, issuer: o.Issuer, pages: o.Templates, now: time.Now, noInvites: o.NoInvites}, nil
 }
 
 // show renders a page whole before it is sent.

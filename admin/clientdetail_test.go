@@ -86,7 +86,7 @@ func TestSettingsThatNeedAnotherLook(t *testing.T) {
 	before := c.changes()
 	for field, wrong := range map[string][2]string{
 		"name": {"", "Enter a name"}, "redirect_uris": {"http://wiki.example.com/", "use https"}, "post_logout_redirect_uris": {"x", "full address"},
-		"scope": {`a"b`, "cannot be a scope"}, "token_endpoint_auth_method": {"private_key_jwt", "not built"}, "profile": {"fapi2", "not built"},
+		"scope": {`a"b`, "cannot be a scope"}, "token_endpoint_auth_method": {"tls_client_auth", "not built"}, "jwks_uri": {"http://", "https"}, "jwks": {"{", "not JSON"}, "profile": {"fapi2", "not built"},
 		"id_token_signed_response_alg": {"HS256", "HS256"}, "access_token_format": {"xml", "jwt or opaque"}, "allowed_cors_origins": {"https://a.example/", "https://a.example"},
 		"access_token_ttl": {"29", "30 to 86400"}, "id_token_ttl": {"soon", "whole number"}, "refresh_token_ttl": {"-5", "whole number"},
 	} {

@@ -49,7 +49,8 @@ func (s *Service) showClient(c *gin.Context, status int, found *latchkey.Client,
 	}
 	page := templates.AdminClient{
 		Base: base, ID: found.ID, Name: found.Name, Lead: leadOfClient(found), Enabled: found.Enabled, Public: found.Public(),
-		Facts: s.clientFacts(found), Form: clientForm(typed, groups, wrong), Settings: settingsOf(found),
+		OwnKey: !found.Public() && !found.HasSecret(),
+		Facts:  s.clientFacts(found), Form: clientForm(typed, groups, wrong), Settings: settingsOf(found),
 	}
 	if page.Notices, err = s.noticesOf(c.Request.Context(), found); err != nil {
 		return err
@@ -98,11 +99,16 @@ func (s *Service) ClientForm(c *gin.Context) error {
 		next.Version = version
 	}
 	var changed []string
+	var is *Registered
 	if err = checkTyped(next, wrong); err == nil {
-		changed, _, err = s.UpdateClient(ctx, next)
+		changed, is, err = s.UpdateClient(ctx, next)
 	}
 	p := (*latchkey.Problem)(nil)
 	switch {
+	case err == nil && is.Secret != "":
+		return s.show(c, http.StatusOK, templates.AdminClientDone{
+			Base: s.base(c), ID: found.ID, Name: is.Client.Name, Added: true, Secret: is.Secret, Sealed: true, Settings: settingsOf(is.Client),
+		})
 	case err == nil && len(changed) == 0:
 		return redirect(c, clientPath(found.ID)+"?done=same")
 	case err == nil:

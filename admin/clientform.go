@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/url"
 	"slices"
 	"strconv"
@@ -26,6 +28,7 @@ func typedOf(c *latchkey.Client) url.Values {
 		"more": {"yes"}, "token_endpoint_auth_method": {c.AuthMethod}, "profile": {string(c.Profile)}, "id_token_signed_response_alg": {c.IDTokenAlg},
 		"access_token_format":  {c.AccessTokenFormat},
 		"allowed_cors_origins": {lines(c.AllowedCORSOrigins)}, "notes": {c.Metadata.Notes}, "backchannel_logout_uri": {c.Protocol.BackchannelLogoutURI},
+		"jwks_uri": {c.Protocol.JWKSURI}, "jwks": {indented(c.Protocol.JWKS)},
 	}
 	if len(c.AllowedGroups) > 0 {
 		form.Set("who", "groups")
@@ -49,7 +52,7 @@ func typedOf(c *latchkey.Client) url.Values {
 func applyForm(base *latchkey.Client, form url.Values) (*latchkey.Client, map[string]string) {
 	next, wrong := *base, map[string]string{}
 	for name, value := range map[string]*string{
-		"name": &next.Name, "token_endpoint_auth_method": &next.AuthMethod, "id_token_signed_response_alg": &next.IDTokenAlg,
+		"name": &next.Name, "id_token_signed_response_alg": &next.IDTokenAlg,
 		"access_token_format": &next.AccessTokenFormat, "notes": &next.Metadata.Notes,
 		"backchannel_logout_uri": &next.Protocol.BackchannelLogoutURI,
 	} {
@@ -57,6 +60,10 @@ func applyForm(base *latchkey.Client, form url.Values) (*latchkey.Client, map[st
 			*value = strings.ReplaceAll(form.Get(name), "\r\n", "\n")
 		}
 	}
+	if form.Has("token_endpoint_auth_method") {
+		next.SetAuthMethod(form.Get("token_endpoint_auth_method"))
+	}
+	applyKeys(&next, form, wrong)
 	if form.Has("profile") {
 		next.Profile = latchkey.Profile(form.Get("profile"))
 	}
@@ -82,6 +89,34 @@ func applyForm(base *latchkey.Client, form url.Values) (*latchkey.Client, map[st
 	}
 	applyMore(&next, form, wrong)
 	return &next, wrong
+}
+
+// applyKeys reads where the public keys of an application are, and which.
+func applyKeys(next *latchkey.Client, form url.Values, wrong map[string]string) {
+	if form.Has("jwks_uri") {
+		next.Protocol.JWKSURI = strings.TrimSpace(form.Get("jwks_uri"))
+	}
+	if !form.Has("jwks") {
+		return
+	}
+	typed := strings.TrimSpace(form.Get("jwks"))
+	switch {
+	case typed == "":
+		next.Protocol.JWKS = nil
+	case !json.Valid([]byte(typed)):
+		wrong["jwks"] = "This is not JSON. A key set begins with {\"keys\":."
+	default:
+		next.Protocol.JWKS = json.RawMessage(typed)
+	}
+}
+
+// indented is JSON as people read it.
+func indented(raw json.RawMessage) string {
+	var text bytes.Buffer
+	if len(raw) == 0 || json.Indent(&text, raw, "", "  ") != nil {
+		return string(raw)
+	}
+	return text.String()
 }
 
 func applyMore(next *latchkey.Client, form url.Values, wrong map[string]string) {
@@ -128,18 +163,20 @@ func clientForm(form url.Values, groups []string, wrong map[string]string) templ
 func clientMore(form url.Values, wrong map[string]string) *templates.ClientMore {
 	more := &templates.ClientMore{
 		AuthMethods: options(form.Get("token_endpoint_auth_method"), latchkey.AuthBasic, "Secret in a header (client_secret_basic)",
-			latchkey.AuthPost, "Secret in the body (client_secret_post)", latchkey.AuthNone, "No secret, PKCE instead (none): secrets that it has end"),
+			latchkey.AuthPost, "Secret in the body (client_secret_post)", latchkey.AuthSecretJWT, "Signature made with the secret (client_secret_jwt): it gets a new one",
+			latchkey.AuthPrivateKeyJWT, "Signature of its own key (private_key_jwt): secrets that it has end", latchkey.AuthNone, "No secret, PKCE instead (none): secrets that it has end"),
 		Profiles: options(form.Get("profile"), "oidc", "OpenID Connect: PKCE where it is sent", "oauth21", "OAuth 2.1: every request needs PKCE"),
 		IDTokenAlgs: options(form.Get("id_token_signed_response_alg"), latchkey.RS256, "RS256: every library has it", latchkey.ES256, "ES256: shorter",
 			latchkey.PS256, "PS256: RSA as some rules ask for it", latchkey.EdDSA, "EdDSA: Ed25519, where the library has it"),
 		AccessFormats: options(form.Get("access_token_format"), latchkey.FormatJWT, "JWT: whoever has it can read and check it",
 			latchkey.FormatOpaque, "Opaque: only latchkey can read it, resource servers ask"),
 		Origins: form.Get("allowed_cors_origins"), Backchannel: form.Get("backchannel_logout_uri"), Introspects: form.Get("introspects") == "yes",
+		JWKSURI: form.Get("jwks_uri"), JWKS: form.Get("jwks"),
 		RefreshAlways: form.Get("refresh_without_offline_access") == "yes", Notes: form.Get("notes"),
 		AccessTokenTTL: form.Get("access_token_ttl"), IDTokenTTL: form.Get("id_token_ttl"), RefreshTokenTTL: form.Get("refresh_token_ttl"),
 	}
 	for _, member := range []string{
-		"token_endpoint_auth_method", "profile", "id_token_signed_response_alg", "access_token_format", "allowed_cors_origins", "introspects", "notes", "backchannel_logout_uri",
+		"token_endpoint_auth_method", "jwks_uri", "jwks", "profile", "id_token_signed_response_alg", "access_token_format", "allowed_cors_origins", "introspects", "notes", "backchannel_logout_uri",
 		"access_token_ttl", "id_token_ttl", "refresh_token_ttl",
 	} {
 		more.Open = more.Open || wrong[member] != ""

@@ -50,7 +50,7 @@ func (s *Service) NewClientForm(c *gin.Context) error {
 		return err
 	}
 	return s.show(c, http.StatusOK, templates.AdminClientDone{
-		Base: s.base(c), ID: made.Client.ID, Name: made.Client.Name, Secret: made.Secret,
+		Base: s.base(c), ID: made.Client.ID, Name: made.Client.Name, Secret: made.Secret, OwnKey: !made.Client.Public(),
 		Settings: settingsOf(made.Client), Facts: chosenFor(made.Client),
 	})
 }
@@ -112,7 +112,7 @@ func (s *Service) showNewClient(c *gin.Context, status int, form url.Values, wro
 // settingsOf are what somebody types into the application.
 func settingsOf(c *latchkey.Client) templates.ClientSettings {
 	return templates.ClientSettings{
-		ID: c.ID, Secret: !c.Public(), Machine: !c.SignsPeopleIn(), Scope: strings.Join(c.Scopes, " "),
+		ID: c.ID, Secret: c.HasSecret(), Machine: !c.SignsPeopleIn(), Scope: strings.Join(c.Scopes, " "),
 		Redirects: c.RedirectURIs, SignedOut: c.PostLogoutRedirectURIs,
 	}
 }
@@ -139,6 +139,10 @@ func methodWords(c *latchkey.Client) string {
 		return "The secret, in a header (client_secret_basic)"
 	case latchkey.AuthPost:
 		return "The secret, in the body (client_secret_post)"
+	case latchkey.AuthSecretJWT:
+		return "A signature made with the secret (client_secret_jwt)"
+	case latchkey.AuthPrivateKeyJWT:
+		return "A signature of its own key (private_key_jwt)"
 	}
 	return "PKCE; it has no secret"
 }

@@ -31,7 +31,7 @@ func (s *Service) FindClient(ctx context.Context, id string) (*latchkey.Client, 
 // Registered is a new application. Secret is shown once, by whoever made it.
 type Registered struct {
 	Client *latchkey.Client
-	Secret string // "" = it has none
+	Secret string // "" = it has none, or none that was made just now
 }
 
 // Document is the answer of RFC 7591 §3.2.1.
@@ -55,14 +55,17 @@ func (s *Service) CreateClient(ctx context.Context, c *latchkey.Client, ownSecre
 		return nil, err
 	}
 	switch {
-	case ownSecret != "" && c.Public():
-		return nil, latchkey.InvalidFields(map[string]string{"client_secret": "An application of method none has no secret."})
+	case ownSecret != "" && !c.HasSecret():
+		return nil, latchkey.InvalidFields(map[string]string{"client_secret": "An application of method " + c.AuthMethod + " has no secret."})
 	case ownSecret != "":
 		if what := latchkey.SecretProblem(ownSecret); what != "" {
 			return nil, latchkey.InvalidFields(map[string]string{"client_secret": what})
 		}
-	case !c.Public():
-		made.Secret = s.db.NewClientSecret()
+	case c.HasSecret():
+		made.Secret = s.newSecret(c)
+	}
+	if err := s.checkFetched(ctx, c); err != nil {
+		return nil, err
 	}
 	err := s.db.InTx(ctx, func(tx *storage.Tx) (err error) {
 		if err := tx.CreateClient(ctx, c, made.Secret); err != nil {
@@ -111,20 +114,52 @@ func randomTail() string {
 
 // UpdateClient makes an application what next says; next.Version is the one that
 // was read. It returns the members that changed, and the application as it is
-// then. Problems: validation_failed, not_found, conflict.
-func (s *Service) UpdateClient(ctx context.Context, next *latchkey.Client) (changed []string, c *latchkey.Client, err error) {
+// then, with its secret if the change of its method made one. Problems:
+// validation_failed, not_found, conflict.
+func (s *Service) UpdateClient(ctx context.Context, next *latchkey.Client) (changed []string, is *Registered, err error) {
 	next.FillDefaults()
 	if err := next.Check(); err != nil {
 		return nil, nil, err
 	}
+	if err := s.checkFetched(ctx, next); err != nil {
+		return nil, nil, err
+	}
+	is = &Registered{}
 	err = s.db.InTx(ctx, func(tx *storage.Tx) (err error) {
 		if changed, err = tx.UpdateClient(ctx, next); err != nil {
 			return err
 		}
-		c, err = tx.FindClient(ctx, next.ID)
+		if is.Client, err = tx.FindClient(ctx, next.ID); err != nil {
+			return err
+		}
+		if is.Secret, err = tx.GiveClientKey(ctx, is.Client); err != nil || is.Secret == "" {
+			return err
+		}
+		is.Client, err = tx.FindClient(ctx, next.ID)
 		return err
 	})
-	return changed, c, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return changed, is, nil
+}
+
+// checkFetched judges the addresses that latchkey will go to, before they are
+// stored. What it refuses is recorded.
+func (s *Service) checkFetched(ctx context.Context, c *latchkey.Client) error {
+	wrong := map[string]string{}
+	for member, refusal := range s.out.CheckAll(ctx, c.Fetched()) {
+		wrong[member] = refusal.Message()
+		err := s.db.RecordRefusal(ctx, latchkey.Event{Kind: latchkey.OutboundBlocked, ClientID: c.ID, Outcome: latchkey.Failure,
+			Reason: refusal.Reason, Detail: map[string]any{"member": member}})
+		if err != nil {
+			return err
+		}
+	}
+	if len(wrong) > 0 {
+		return latchkey.InvalidFields(wrong)
+	}
+	return nil
 }
 
 // EnableClient lets people sign in to an application again. What ended when it

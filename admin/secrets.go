@@ -32,17 +32,22 @@ func (s *Service) AddSecret(ctx context.Context, clientID, ownSecret string, lif
 	if life != 0 && (life < minSecretLife || life > maxSecretLife) {
 		wrong["ttl"] = "A secret lives from a minute to ten years, or without end."
 	}
-	secret := ownSecret
-	if secret == "" {
-		secret = s.db.NewClientSecret()
-	} else if what := latchkey.SecretProblem(secret); what != "" {
+	if what := latchkey.SecretProblem(ownSecret); ownSecret != "" && what != "" {
 		wrong["client_secret"] = what
 	}
 	if len(wrong) > 0 {
 		return nil, latchkey.InvalidFields(wrong)
 	}
+	c, err := s.FindClient(ctx, clientID)
+	if err != nil {
+		return nil, err
+	}
+	secret := ownSecret
+	if secret == "" {
+		secret = s.newSecret(c)
+	}
 	added := &AddedSecret{ClientID: clientID, Secret: secret}
-	err := s.db.InTx(ctx, func(tx *storage.Tx) error {
+	err = s.db.InTx(ctx, func(tx *storage.Tx) error {
 		stored, err := tx.AddClientSecret(ctx, clientID, secret, life)
 		if err != nil {
 			return err
@@ -54,6 +59,14 @@ func (s *Service) AddSecret(ctx context.Context, clientID, ownSecret string, lif
 		return nil, err
 	}
 	return added, nil
+}
+
+// newSecret makes a secret that is right for an application's method.
+func (s *Service) newSecret(c *latchkey.Client) string {
+	if c.AuthMethod == latchkey.AuthSecretJWT {
+		return s.db.NewClientKey()
+	}
+	return s.db.NewClientSecret()
 }
 
 // RevokeSecret ends one secret of an application. Whatever was got with it

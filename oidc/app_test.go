@@ -21,6 +21,7 @@ type app struct {
 	*latchkey.Client
 	w      *world
 	secret string
+	signer *signer // with client_secret_jwt and private_key_jwt
 }
 
 const callback = "https://wiki.example.com/callback?keep=1"
@@ -28,6 +29,12 @@ const callback = "https://wiki.example.com/callback?keep=1"
 // app registers a confidential web application that is first party unless
 // changed.
 func (w *world) app(t testing.TB, id string, change ...func(*latchkey.Client)) *app {
+	t.Helper()
+	return w.appWith(t, id, w.db.NewClientSecret(), change...)
+}
+
+// appWith is app with a secret of one's own, if it has any.
+func (w *world) appWith(t testing.TB, id, secret string, change ...func(*latchkey.Client)) *app {
 	t.Helper()
 	c := &latchkey.Client{
 		ID: id, Name: "App " + id, Type: "web", Profile: latchkey.ProfileOIDC, Enabled: true, FirstParty: true,
@@ -40,8 +47,15 @@ func (w *world) app(t testing.TB, id string, change ...func(*latchkey.Client)) *
 		f(c)
 	}
 	a := &app{Client: c, w: w}
-	if !c.Public() {
-		a.secret = w.db.NewClientSecret()
+	if c.HasSecret() {
+		a.secret = secret
+	}
+	switch {
+	case c.AuthMethod == latchkey.AuthSecretJWT:
+		a.signer = &signer{alg: "HS256", key: []byte(secret)}
+	case c.AuthMethod == latchkey.AuthPrivateKeyJWT && c.Protocol.JWKS == nil && c.Protocol.JWKSURI == "":
+		a.signer = newSigner(t, latchkey.ES256, 0)
+		c.Protocol.JWKS = jwks(t, a.signer.public())
 	}
 	if err := w.db.InTx(t.Context(), func(tx *storage.Tx) error { return tx.CreateClient(t.Context(), c, a.secret) }); err != nil {
 		t.Fatal(err)
@@ -97,6 +111,10 @@ func (a *app) call(t testing.TB, path string, form url.Values) *answer {
 	r := a.w.form(t, path, form)
 	if a.Public() {
 		form.Set("client_id", a.ID)
+		r = a.w.form(t, path, form)
+	} else if a.signer != nil {
+		form.Set("client_assertion_type", assertionType)
+		form.Set("client_assertion", a.signer.sign(t, a.w.claims(a.ID)))
 		r = a.w.form(t, path, form)
 	} else if a.AuthMethod == latchkey.AuthPost {
 		form.Set("client_id", a.ID)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"latchkey"
@@ -16,6 +17,8 @@ type credentials struct {
 	id     string
 	secret string
 	basic  bool // Basic was tried, readable or not
+
+	assertion *assertion // with client_secret_jwt and private_key_jwt
 }
 
 // authenticate tells which enabled client sent the request, and refuses the rest
@@ -44,6 +47,12 @@ func (p *Provider) authenticate(ctx context.Context, r *http.Request, form url.V
 	if c.Public() {
 		return c, nil
 	}
+	if cr.assertion != nil {
+		if why, err = p.checkAssertion(ctx, c, cr.assertion); why != "" {
+			return nil, p.authFailed(ctx, cr, why)
+		}
+		return c, err
+	}
 	secret := p.DB.MatchSecret(c, cr.secret)
 	if secret == nil {
 		return nil, p.authFailed(ctx, cr, "wrong_secret")
@@ -61,10 +70,10 @@ func readCredentials(r *http.Request, form url.Values) (cr credentials, why stri
 		return cr, why
 	}
 	switch {
-	case form.Has("client_assertion") || form.Has("client_assertion_type"):
-		return cr, "unsupported_method"
-	case basic && form.Has("client_secret"):
+	case countMethods(basic, form) > 1:
 		return cr, "two_methods"
+	case form.Has("client_assertion") || form.Has("client_assertion_type"):
+		return readAsserted(cr, form)
 	case basic && form.Has("client_id") && form.Get("client_id") != id:
 		return cr, "two_clients"
 	case basic:
@@ -76,6 +85,41 @@ func readCredentials(r *http.Request, form url.Values) (cr credentials, why stri
 	}
 	if cr.id == "" {
 		return cr, "no_client"
+	}
+	return cr, ""
+}
+
+// countMethods tells how many ways of authentication were used at once (RFC 6749
+// §2.3).
+func countMethods(basic bool, form url.Values) (n int) {
+	for _, used := range []bool{basic, form.Has("client_secret"), form.Has("client_assertion") || form.Has("client_assertion_type")} {
+		if used {
+			n++
+		}
+	}
+	return n
+}
+
+// readAsserted reads a client assertion (RFC 7521 §4.2, RFC 7523 §2.2). Its
+// algorithm tells by which method the client means to authenticate.
+func readAsserted(cr credentials, form url.Values) (credentials, string) {
+	if form.Get("client_assertion_type") != assertionType {
+		return cr, "assertion_type"
+	}
+	a, why := readAssertion(form.Get("client_assertion"))
+	if why != "" {
+		return cr, why
+	}
+	claimed := a.claims.Subject
+	if cr.id != "" && cr.id != claimed {
+		return cr, "two_clients"
+	}
+	if !isText(claimed) || claimed == "" {
+		return cr, "assertion_issuer"
+	}
+	cr.id, cr.method, cr.assertion = claimed, latchkey.AuthPrivateKeyJWT, a
+	if slices.Contains(latchkey.AuthAlgs(latchkey.AuthSecretJWT), a.alg) {
+		cr.method = latchkey.AuthSecretJWT
 	}
 	return cr, ""
 }

@@ -37,6 +37,9 @@ type metadata struct {
 	TokenAuth             []string `json:"token_endpoint_auth_methods_supported"`
 	IntrospectionAuth     []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationAuth        []string `json:"revocation_endpoint_auth_methods_supported"`
+	TokenAuthAlgs         []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAuthAlgs []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	RevocationAuthAlgs    []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	Claims                []string `json:"claims_supported"`
 	ClaimTypes            []string `json:"claim_types_supported"`
 	Prompts               []string `json:"prompt_values_supported"`
@@ -60,7 +63,7 @@ type document struct {
 }
 
 func (p *Provider) describe() (document, error) {
-	confidential := []string{latchkey.AuthBasic, latchkey.AuthPost}
+	confidential := []string{latchkey.AuthBasic, latchkey.AuthPost, latchkey.AuthSecretJWT, latchkey.AuthPrivateKeyJWT}
 	any := append(slices.Clone(confidential), latchkey.AuthNone)
 	body, err := json.Marshal(metadata{
 		Issuer: p.Issuer, Authorization: p.Issuer + pathAuthorize, Token: p.Issuer + pathToken, Userinfo: p.Issuer + pathUserinfo,
@@ -70,6 +73,7 @@ func (p *Provider) describe() (document, error) {
 		ACR:          []string{"phr"},
 		SubjectTypes: []string{"public"}, IDTokenAlgs: latchkey.SigningAlgs(),
 		TokenAuth: any, IntrospectionAuth: confidential, RevocationAuth: any,
+		TokenAuthAlgs: authAlgs(), IntrospectionAuthAlgs: authAlgs(), RevocationAuthAlgs: authAlgs(),
 		Claims: supportedClaims(), ClaimTypes: []string{"normal"},
 		Prompts:          []string{promptNone, promptLogin, promptConsent, promptSelect},
 		ChallengeMethods: []string{"S256"}, IssuerInResponse: true,

@@ -39,6 +39,9 @@ type Options struct {
 	Log       *slog.Logger         // nil = slog.Default()
 	Outbound  *outbound.Client     // fetches what applications name; nil = one that reaches public hosts only
 
+	// Now is the time by which fetched keys grow old. nil = time.Now.
+	Now func() time.Time
+
 	AccessTokenTTL     time.Duration // [10 min]
 	IDTokenTTL         time.Duration // [1 h]
 	CodeTTL            time.Duration // [60 s]
@@ -63,8 +66,9 @@ const (
 // Provider answers the protocol's addresses.
 type Provider struct {
 	Options
-	fosite    fosite.OAuth2Provider
-	discovery document
+	fosite     fosite.OAuth2Provider
+	discovery  document
+	clientKeys *keyStore
 }
 
 // New checks the options and wires the flows.
@@ -78,6 +82,7 @@ func New(o Options) (*Provider, error) {
 	}
 	o.setDefaults()
 	p := &Provider{Options: o}
+	p.clientKeys = newKeyStore(&p.Options, p.keysFailed)
 	p.fosite = p.wire()
 	p.discovery, err = p.describe()
 	return p, err
@@ -103,6 +108,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Outbound == nil {
 		o.Outbound = outbound.New(outbound.Options{})
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Allow == nil {
 		o.Allow = func(context.Context, string, string) error { return nil }

@@ -204,3 +204,28 @@ func TestAllowedSpellings(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckAll: the addresses of all members at once, the first refusal of each.
+func TestCheckAll(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.client("10.1.0.0/16")
+	w.Set("app.example.com", "9.9.9.9")
+	w.Set("lan.example.com", "10.1.2.3")
+	w.Set("home.example.com", "127.0.0.1")
+	got := c.CheckAll(t.Context(), map[string][]string{
+		"fine": {"https://app.example.com/a", "", "http://lan.example.com/b", "https://unknown.example.com/"}, "none": nil, "empty": {""},
+		"home": {"https://app.example.com/a", "https://home.example.com/b", "http://app.example.com/"},
+		"http": {"http://app.example.com/"}, "spelling": {"https://app.example.com/", "x"}, "unknown by http": {"http://unknown.example.com/"},
+	})
+	want := map[string]string{"home": outbound.Loopback, "http": outbound.NotHTTPS, "spelling": outbound.Malformed, "unknown by http": outbound.NotHTTPS}
+	for member, refusal := range got {
+		if want[member] != refusal.Reason {
+			t.Errorf("%s: %v, want %q", member, refusal, want[member])
+		}
+		delete(want, member)
+	}
+	if len(want) > 0 {
+		t.Errorf("not refused: %v", want)
+	}
+}

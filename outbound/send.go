@@ -58,9 +58,9 @@ func (c *Client) Post(ctx context.Context, address, contentType string, body []b
 }
 
 func (c *Client) send(ctx context.Context, address string, tries int, build func(context.Context, *url.URL) (*http.Request, error)) (*Answer, error) {
-	u, err := parse(address)
-	if err != nil {
-		return nil, err
+	u, r := parse(address)
+	if r != nil {
+		return nil, r
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

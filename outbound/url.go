@@ -7,28 +7,98 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// maxURL bounds an address, in bytes.
-const maxURL = 2048
+const (
+	maxURL     = 2048 // bytes of an address
+	maxLookups = 16   // at once
+)
 
 // CheckURL judges an address that latchkey will go to later, before anything is
 // stored: its spelling, and all that its host resolves to now. What it refuses
 // comes as a *Refusal. A name that does not resolve now is judged by its spelling
 // alone; the socket has the last word each time.
 func (c *Client) CheckURL(ctx context.Context, raw string) error {
-	u, err := parse(raw)
-	if err != nil {
-		return err
+	u, r := parse(raw)
+	if r != nil {
+		return r
 	}
-	host := u.Hostname()
-	addresses := c.lookup(ctx, host)
+	ctx, cancel := context.WithTimeout(ctx, dnsTimeout)
+	defer cancel()
+	if r := c.judgeHost(u, c.lookup(ctx, u.Hostname())); r != nil {
+		return r
+	}
+	return nil
+}
+
+// CheckAll judges the addresses of several members of a registration as CheckURL
+// does, all at once, and returns the first refusal of each member. Empty ones are
+// passed over.
+func (c *Client) CheckAll(ctx context.Context, members map[string][]string) map[string]*Refusal {
+	refused := map[string]*Refusal{}
+	found := c.lookupAll(ctx, members)
+	for member, list := range members {
+		for _, raw := range list {
+			if raw == "" || refused[member] != nil {
+				continue
+			}
+			u, r := parse(raw)
+			if r == nil {
+				r = c.judgeHost(u, found[u.Hostname()])
+			}
+			if r != nil {
+				refused[member] = r
+			}
+		}
+	}
+	return refused
+}
+
+// lookupAll looks up each host of the addresses once.
+func (c *Client) lookupAll(ctx context.Context, members map[string][]string) map[string][]netip.Addr {
+	ctx, cancel := context.WithTimeout(ctx, dnsTimeout)
+	defer cancel()
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(maxLookups)
+	found := map[string][]netip.Addr{}
+	for _, list := range members {
+		for _, raw := range list {
+			u, r := parse(raw)
+			if r != nil {
+				continue
+			}
+			mu.Lock()
+			_, asked := found[u.Hostname()]
+			found[u.Hostname()] = nil
+			mu.Unlock()
+			if asked {
+				continue
+			}
+			group.Go(func() error {
+				addresses := c.lookup(ctx, u.Hostname())
+				mu.Lock()
+				defer mu.Unlock()
+				found[u.Hostname()] = addresses
+				return nil
+			})
+		}
+	}
+	_ = group.Wait() // its functions return none
+	return found
+}
+
+// judgeHost judges all addresses that the host of an address is or resolves to.
+func (c *Client) judgeHost(u *url.URL, addresses []netip.Addr) *Refusal {
 	if len(addresses) == 0 && u.Scheme != "https" {
-		return &Refusal{Host: host, Reason: NotHTTPS}
+		return &Refusal{Host: u.Hostname(), Reason: NotHTTPS}
 	}
 	for _, a := range addresses {
 		if r := c.judge(u.Scheme, a); r != nil {
-			r.Host = host
+			r.Host = u.Hostname()
 			return r
 		}
 	}
@@ -43,8 +113,6 @@ func (c *Client) lookup(ctx context.Context, host string) []netip.Addr {
 	if local := strings.ToLower(strings.TrimSuffix(host, ".")); local == "localhost" || strings.HasSuffix(local, ".localhost") {
 		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})} // RFC 6761 §6.3
 	}
-	ctx, cancel := context.WithTimeout(ctx, dnsTimeout)
-	defer cancel()
 	addresses, err := c.resolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		return nil
@@ -53,7 +121,7 @@ func (c *Client) lookup(ctx context.Context, host string) []netip.Addr {
 }
 
 // parse reads an address by the rules that need no look-up.
-func parse(raw string) (*url.URL, error) {
+func parse(raw string) (*url.URL, *Refusal) {
 	u, err := url.Parse(raw)
 	if err != nil || len(raw) > maxURL || u.Opaque != "" || u.Hostname() == "" || !spelled(raw) || !spelled(u.Hostname()) {
 		return nil, &Refusal{Reason: Malformed}

@@ -116,7 +116,9 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the provider: %w", err)
 	}
-	s.operators, err = admin.New(admin.Options{DB: o.DB, Issuer: o.Issuer.String(), Templates: pages, NoInvites: o.NoInvites, SessionMaxAge: o.SessionMaxAge})
+	s.operators, err = admin.New(admin.Options{
+		DB: o.DB, Issuer: o.Issuer.String(), Templates: pages, NoInvites: o.NoInvites, Outbound: o.Outbound, SessionMaxAge: o.SessionMaxAge,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("make the administration: %w", err)
 	}

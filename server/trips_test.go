@@ -1,10 +1,15 @@
 package server_test
 
 import (
+	"crypto/rand"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 
 	"latchkey"
 	"latchkey/passkey/passkeytest"
@@ -21,6 +26,7 @@ type traveller struct {
 	wire   *storagetest.Wire
 	secret string // of the client wiki
 	opaque string // secret of the client sealed, whose access tokens are opaque
+	robot  string // of the client robot, which signs with it
 	person *passkeytest.Browser
 }
 
@@ -36,6 +42,9 @@ func newTraveller(t *testing.T) *traveller {
 	v.secret = registerClient(t, v.app, callback, func(c *latchkey.Client) { c.FirstParty = false })
 	registerClient(t, v.app, "https://spa.example.com/callback", func(c *latchkey.Client) {
 		c.ID, c.Type, c.AuthMethod, c.Profile = "spa", "spa", latchkey.AuthNone, latchkey.ProfileOAuth21
+	})
+	v.robot = registerClient(t, v.app, "https://robot.example.com/callback", func(c *latchkey.Client) {
+		c.ID, c.AuthMethod, c.Introspects, c.GrantTypes = "robot", latchkey.AuthSecretJWT, true, append(c.GrantTypes, latchkey.GrantClientCredentials)
 	})
 	v.opaque = registerClient(t, v.app, callback, func(c *latchkey.Client) {
 		c.ID, c.FirstParty, c.AccessTokenFormat = "sealed", false, latchkey.FormatOpaque
@@ -65,6 +74,30 @@ func (v *traveller) postAs(id, secret, path, origin string, form url.Values) str
 		r.Header.Set("Origin", origin)
 	} else {
 		r.SetBasicAuth(id, secret)
+	}
+	r.Header.Set("Content-Type", formType)
+	return v.ok(r)
+}
+
+// asserted sends a form with an assertion of the client robot.
+func (v *traveller) asserted(path string, form url.Values) string {
+	v.t.Helper()
+	key, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: []byte(v.robot)}, nil)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	now := time.Now()
+	assertion, err := jwt.Signed(key).Claims(jwt.Claims{
+		Issuer: "robot", Subject: "robot", Audience: jwt.Audience{v.app.URL}, Expiry: jwt.NewNumericDate(now.Add(time.Minute)), ID: rand.Text(),
+	}).Serialize()
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+	form.Set("client_assertion", assertion)
+	r, err := http.NewRequestWithContext(v.t.Context(), "POST", v.app.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		v.t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", formType)
 	return v.ok(r)
@@ -160,9 +193,11 @@ func TestRoundTrips(t *testing.T) {
 		{"discovery", 0, nil, func() { v.get("/.well-known/openid-configuration", "") }},
 		{"JWKS", 0, nil, func() { v.get("/oauth2/jwks", "") }},
 		{"client_credentials", 0, nil, func() { v.post("/oauth2/token", "", url.Values{"grant_type": {"client_credentials"}}) }},
+		{"client_credentials with an assertion", 1, nil, func() { v.asserted("/oauth2/token", url.Values{"grant_type": {"client_credentials"}}) }},
 		{"authorize with a live session", 2, nil, func() { code = v.code() }},
 		{"code exchange", 1, nil, func() { tokens = exchange("", code, callback) }},
 		{"introspection", 1, nil, func() { v.post("/oauth2/introspect", "", url.Values{"token": {tokens["access_token"]}}) }},
+		{"introspection with an assertion", 2, nil, func() { v.asserted("/oauth2/introspect", url.Values{"token": {tokens["access_token"]}}) }},
 		{"introspection of a refresh token", 1, nil, func() { v.post("/oauth2/introspect", "", url.Values{"token": {tokens["refresh_token"]}}) }},
 		{"userinfo", 1, nil, func() { v.get("/oauth2/userinfo", tokens["access_token"]) }},
 		{"refresh", 2, nil, func() { tokens = refresh("", tokens) }},

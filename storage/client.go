@@ -54,7 +54,7 @@ const clientColumns = `
 	c.tokens_not_before, c.metadata, c.protocol,
 	ARRAY(SELECT g.name FROM client_groups cg JOIN groups g ON g.id = cg.group_id WHERE cg.client_id = c.id ORDER BY g.name_key),
 	(SELECT coalesce(jsonb_agg(jsonb_build_object(
-	            'ID', s.id, 'ClientID', s.client_id, 'Hash', encode(s.secret_hash, 'base64'), 'Prefix', s.prefix,
+	            'ID', s.id, 'ClientID', s.client_id, 'Hash', encode(s.secret_hash, 'base64'), 'Sealed', encode(s.secret, 'base64'), 'Prefix', s.prefix,
 	            'CreatedAt', s.created_at, 'ExpiresAt', s.expires_at, 'LastUsedAt', s.last_used_at) ORDER BY s.created_at), '[]')
 	 FROM client_secrets s
 	 WHERE s.client_id = c.id AND s.revoked_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > now()))`
@@ -121,7 +121,7 @@ func (tx *Tx) CreateClient(ctx context.Context, c *latchkey.Client, secret strin
 		return err
 	}
 	if secret != "" {
-		if _, err := tx.insertSecret(ctx, c.ID, secret, 0); err != nil {
+		if _, err := tx.insertSecret(ctx, c, secret, 0); err != nil {
 			return err
 		}
 	}

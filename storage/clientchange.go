@@ -35,7 +35,7 @@ func (tx *Tx) lockClient(ctx context.Context, id string) (*latchkey.Client, erro
 // when somebody else changed it since, and unknown groups.
 //
 // Turning it off ends its grants and tokens; groups that close it to somebody
-// end theirs; without a secret as its method it has none left.
+// end theirs; its secrets follow its method.
 func (tx *Tx) UpdateClient(ctx context.Context, next *latchkey.Client) (changed []string, err error) {
 	before, err := tx.lockClient(ctx, next.ID)
 	if err != nil {
@@ -73,10 +73,8 @@ func (tx *Tx) changeClient(ctx context.Context, before, next *latchkey.Client) (
 			return nil, err
 		}
 	}
-	if next.Public() {
-		if err := tx.revokeSecrets(ctx, before); err != nil {
-			return nil, err
-		}
+	if err := tx.changeSecrets(ctx, before, next); err != nil {
+		return nil, err
 	}
 	err = tx.Record(ctx, latchkey.Event{Kind: latchkey.ClientUpdated, ClientID: next.ID,
 		Detail: map[string]any{"changed": changed, "enabled": next.Enabled, "first_party": next.FirstParty}})

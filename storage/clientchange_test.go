@@ -367,3 +367,118 @@ func TestScriptsMayCallFromTheOriginsOfAnApplication(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretsFollowTheMethod: only client_secret_jwt keeps them sealed. Those of
+// which no sealed copy is kept end when it is chosen; the copies go with it.
+func TestSecretsFollowTheMethod(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	secret := db.NewClientSecret()
+	c := &latchkey.Client{ID: "wiki", Name: "wiki", Type: latchkey.TypeWeb, Enabled: true, RedirectURIs: []string{"https://wiki.example/cb"}}
+	c.FillDefaults()
+	if err := db.InTx(t.Context(), func(tx *storage.Tx) error { return tx.CreateClient(t.Context(), c, secret) }); err != nil {
+		t.Fatal(err)
+	}
+	become := func(bend func(*latchkey.Client)) (given string) {
+		t.Helper()
+		c, err := db.FindClient(t.Context(), "wiki")
+		if err != nil {
+			t.Fatal(err)
+		}
+		bend(c)
+		err = db.InTx(t.Context(), func(tx *storage.Tx) error {
+			if _, err := tx.UpdateClient(t.Context(), c); err != nil {
+				return err
+			}
+			is, err := tx.FindClient(t.Context(), "wiki")
+			if err != nil {
+				return err
+			}
+			given, err = tx.GiveClientKey(t.Context(), is)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return given
+	}
+	state := func(secret string, sealed bool, n int) {
+		t.Helper()
+		c, err := db.FindClient(t.Context(), "wiki")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Secrets) != n || n > 0 && (len(c.Secrets[0].Sealed) > 0) != sealed || (db.MatchSecret(c, secret) != nil) != (n > 0) {
+			t.Fatalf("%s has %d secrets: %+v", c.AuthMethod, len(c.Secrets), c.Secrets)
+		}
+		if !sealed {
+			return
+		}
+		if opened, err := db.OpenSecret(&c.Secrets[0]); err != nil || string(opened) != secret {
+			t.Fatalf("the sealed copy opens as %q, %v", opened, err)
+		}
+	}
+	method := func(m string) func(*latchkey.Client) { return func(c *latchkey.Client) { c.SetAuthMethod(m) } }
+
+	state(secret, false, 1)
+	if given := become(method(latchkey.AuthPost)); given != "" {
+		t.Errorf("a new secret was given: %s", given)
+	}
+	state(secret, false, 1)
+	key := become(method(latchkey.AuthSecretJWT))
+	if len(key) < 64 {
+		t.Fatalf("%q is too short for HS512", key)
+	}
+	state(key, true, 1)
+	if given := become(func(c *latchkey.Client) { c.Protocol.AuthAlg = "HS512" }); given != "" {
+		t.Errorf("a new secret was given: %s", given)
+	}
+	state(key, true, 1)
+	become(method(latchkey.AuthBasic))
+	state(key, false, 1)
+	if n := db.Count(t, "SELECT count(*) FROM client_secrets WHERE secret IS NOT NULL"); n != 0 {
+		t.Errorf("%d sealed copies are left", n)
+	}
+	key = become(method(latchkey.AuthSecretJWT))
+	state(key, true, 1)
+	become(func(c *latchkey.Client) {
+		c.AuthMethod, c.Protocol.JWKSURI = latchkey.AuthPrivateKeyJWT, "https://wiki.example/jwks"
+	})
+	state("", false, 0)
+	err := db.InTx(t.Context(), func(tx *storage.Tx) error {
+		_, err := tx.AddClientSecret(t.Context(), "wiki", db.NewClientSecret(), 0)
+		return err
+	})
+	if latchkey.CodeOf(err) != "no_secret" {
+		t.Errorf("a secret beside a key of its own: %v", err)
+	}
+	if n := db.Count(t, "SELECT count(*) FROM audit_pending WHERE kind = 'client.secret_added'"); n != 2 {
+		t.Errorf("%d events of new secrets, want 2", n)
+	}
+}
+
+// TestSecretsTooShortForTheirAlgorithm: neither when the secret comes nor when
+// the algorithm does.
+func TestSecretsTooShortForTheirAlgorithm(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	app(t, db, "wiki", func(c *latchkey.Client) { c.AuthMethod, c.Protocol.AuthAlg = latchkey.AuthSecretJWT, "HS384" })
+	add := func(secret string) error {
+		return db.InTx(t.Context(), func(tx *storage.Tx) error {
+			_, err := tx.AddClientSecret(t.Context(), "wiki", secret, 0)
+			return err
+		})
+	}
+	const short, right = "chosen-by-somebody-0123456789-abcdefghijklmnop-", "chosen-by-somebody-0123456789-abcdefghijklmnop-q"
+	if err := add(short); latchkey.CodeOf(err) != "validation_failed" {
+		t.Errorf("47 characters for HS384: %v", err)
+	}
+	if err := add(right); err != nil {
+		t.Errorf("48 characters for HS384: %v", err)
+	}
+	for alg, works := range map[string]bool{"HS512": false, "HS256": true, "": true} {
+		if _, err := update(t, db, "wiki", func(c *latchkey.Client) { c.Protocol.AuthAlg = alg }); (err == nil) != works {
+			t.Errorf("%q with 48 characters: %v", alg, err)
+		}
+	}
+}

@@ -36,18 +36,33 @@ func (db *DB) MatchSecret(c *latchkey.Client, secret string) *latchkey.ClientSec
 	return found
 }
 
+// OpenSecret returns a secret that is kept for client_secret_jwt; nil when there
+// is no such copy, or when the secret has ended.
+func (db *DB) OpenSecret(s *latchkey.ClientSecret) ([]byte, error) {
+	if len(s.Sealed) == 0 || !s.ExpiresAt.IsZero() && !s.ExpiresAt.After(db.Clock()) {
+		return nil, nil
+	}
+	secret, err := db.open("client_secrets", "secret", s.ID, s.ClientID, s.Sealed)
+	if err != nil {
+		return nil, fmt.Errorf("open client secret: %w", err)
+	}
+	return secret, nil
+}
+
 // maxLiveSecrets bounds how many secrets an application has at once: each is
 // compared at every authentication.
 const maxLiveSecrets = 10
 
 // AddClientSecret stores a further secret of an application that has any; it
 // ends after life, or never when life is 0. Problems: not_found, public_client,
-// too_many_secrets.
+// too_many_secrets, and validation_failed when it is too short for the
+// application's algorithm.
 func (tx *Tx) AddClientSecret(ctx context.Context, clientID, secret string, life time.Duration) (*latchkey.ClientSecret, error) {
-	if err := tx.mayHaveSecret(ctx, clientID); err != nil {
+	c, err := tx.mayHaveSecret(ctx, clientID)
+	if err != nil {
 		return nil, err
 	}
-	s, err := tx.insertSecret(ctx, clientID, secret, life)
+	s, err := tx.insertSecret(ctx, c, secret, life)
 	if err != nil {
 		return nil, err
 	}
@@ -62,31 +77,44 @@ func (tx *Tx) AddClientSecret(ctx context.Context, clientID, secret string, life
 }
 
 // mayHaveSecret locks the application, so that two who add a secret take turns.
-func (tx *Tx) mayHaveSecret(ctx context.Context, clientID string) error {
+func (tx *Tx) mayHaveSecret(ctx context.Context, clientID string) (*latchkey.Client, error) {
 	c, err := tx.lockClient(ctx, clientID)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case c.Public():
-		return latchkey.Refuse(latchkey.ErrConflict, "public_client",
+		return nil, latchkey.Refuse(latchkey.ErrConflict, "public_client",
 			"This application proves itself by PKCE and has no secret. Change token_endpoint_auth_method first, if it runs on a server.")
+	case !c.HasSecret():
+		return nil, latchkey.Refuse(latchkey.ErrConflict, "no_secret",
+			"This application proves itself by a key of its own and has no secret. Change token_endpoint_auth_method first, if it should have one.")
 	case len(c.Secrets) >= maxLiveSecrets:
-		return latchkey.Refuse(latchkey.ErrConflict, "too_many_secrets", fmt.Sprintf("This application has %d secrets. Revoke one that is not used any more.", maxLiveSecrets))
+		return nil, latchkey.Refuse(latchkey.ErrConflict, "too_many_secrets", fmt.Sprintf("This application has %d secrets. Revoke one that is not used any more.", maxLiveSecrets))
 	}
-	return nil
+	return c, nil
 }
 
-func (tx *Tx) insertSecret(ctx context.Context, clientID, secret string, life time.Duration) (*latchkey.ClientSecret, error) {
-	s := &latchkey.ClientSecret{
-		ID: newID(), ClientID: clientID,
+// insertSecret stores a secret as its hash. With client_secret_jwt it is a key,
+// which is kept sealed beside it.
+func (tx *Tx) insertSecret(ctx context.Context, c *latchkey.Client, secret string, life time.Duration) (s *latchkey.ClientSecret, err error) {
+	s = &latchkey.ClientSecret{
+		ID: newID(), ClientID: c.ID,
 		Hash:   tx.ring.Hash(purposeClientSecret, secret),
 		Prefix: secretPrefix(secret),
 	}
-	_, err := one(ctx, tx.tx, `
-		INSERT INTO client_secrets (id, client_id, secret_hash, prefix, expires_at)
-		VALUES (@id, @client, @hash, @prefix, now() + @life::interval)
+	if c.AuthMethod == latchkey.AuthSecretJWT {
+		if what := latchkey.MACSecretProblem(secret, c.Protocol.AuthAlg); what != "" {
+			return nil, latchkey.InvalidFields(map[string]string{"client_secret": what})
+		}
+		if s.Sealed, err = tx.seal("client_secrets", "secret", s.ID, c.ID, []byte(secret)); err != nil {
+			return nil, fmt.Errorf("seal client secret: %w", err)
+		}
+	}
+	_, err = one(ctx, tx.tx, `
+		INSERT INTO client_secrets (id, client_id, secret_hash, secret, prefix, expires_at)
+		VALUES (@id, @client, @hash, @sealed, @prefix, now() + @life::interval)
 		RETURNING created_at, expires_at`,
-		args{"id": s.ID, "client": clientID, "hash": s.Hash, "prefix": s.Prefix, "life": orNull(life)},
+		args{"id": s.ID, "client": c.ID, "hash": s.Hash, "sealed": s.Sealed, "prefix": s.Prefix, "life": orNull(life)},
 		func(row pgx.CollectableRow) (struct{}, error) {
 			return struct{}{}, row.Scan(orZero{&s.CreatedAt}, orZero{&s.ExpiresAt})
 		})
@@ -119,6 +147,52 @@ func (tx *Tx) RevokeClientSecret(ctx context.Context, clientID, id string) error
 	return tx.bumpCache(ctx, CacheClients)
 }
 
+// changeSecrets makes the secrets of an application follow its method. Without
+// one that uses secrets it has none left. With client_secret_jwt only those count
+// of which a sealed copy is kept, and the others end; with another method that
+// copy goes, and the secret stays.
+func (tx *Tx) changeSecrets(ctx context.Context, before, next *latchkey.Client) error {
+	was, is := before.AuthMethod == latchkey.AuthSecretJWT, next.AuthMethod == latchkey.AuthSecretJWT
+	switch {
+	case !next.HasSecret(), is && !was:
+		return tx.revokeSecrets(ctx, before)
+	case was && !is:
+		_, err := exec(ctx, tx.tx, `UPDATE client_secrets SET secret = NULL WHERE client_id = @client`, args{"client": next.ID})
+		if err != nil {
+			return fmt.Errorf("drop sealed secrets: %w", err)
+		}
+	case is && before.Protocol.AuthAlg != next.Protocol.AuthAlg:
+		return tx.longEnough(before, next.Protocol.AuthAlg)
+	}
+	return nil
+}
+
+// longEnough refuses an algorithm for which a live secret is too short.
+func (tx *Tx) longEnough(c *latchkey.Client, alg string) error {
+	for i := range c.Secrets {
+		secret, err := tx.open("client_secrets", "secret", c.Secrets[i].ID, c.ID, c.Secrets[i].Sealed)
+		if err != nil {
+			return fmt.Errorf("open client secret: %w", err)
+		}
+		if what := latchkey.MACSecretProblem(string(secret), alg); what != "" {
+			return latchkey.InvalidFields(map[string]string{"token_endpoint_auth_signing_alg": what + " Add one, and revoke those that are shorter."})
+		}
+	}
+	return nil
+}
+
+// GiveClientKey makes the secret of an application that needs one as a key
+// (client_secret_jwt) and has none left, as after a change of its method. It is
+// "" when nothing was needed.
+func (tx *Tx) GiveClientKey(ctx context.Context, c *latchkey.Client) (secret string, err error) {
+	if c.AuthMethod != latchkey.AuthSecretJWT || len(c.Secrets) > 0 {
+		return "", nil
+	}
+	secret = tx.NewClientKey()
+	_, err = tx.AddClientSecret(ctx, c.ID, secret, 0)
+	return secret, err
+}
+
 // revokeSecrets ends all secrets of an application that may have none any more.
 func (tx *Tx) revokeSecrets(ctx context.Context, c *latchkey.Client) error {
 	for _, s := range c.Secrets {
@@ -142,4 +216,11 @@ func secretPrefix(secret string) string {
 func (qs *queries) NewClientSecret() string {
 	token, _ := qs.ring.NewToken(purposeClientSecret)
 	return SecretPrefix + token
+}
+
+// NewClientKey makes a secret of 512 random bits: as the key of an HMAC it is
+// long enough for each (RFC 7518 §3.2).
+func (qs *queries) NewClientKey() string {
+	token, _ := qs.ring.NewToken(purposeClientSecret)
+	return qs.NewClientSecret() + token
 }

@@ -12,7 +12,11 @@ import (
 	"latchkey/seal"
 )
 
-const purposeSpent seal.Purpose = "spent"
+// Purposes of hashes of things that count once.
+const (
+	purposeSpent     seal.Purpose = "spent"
+	purposeAssertion seal.Purpose = "client assertion"
+)
 
 // Access is an access token whose signature and times were found right, as far
 // as its row has to be asked.
@@ -85,6 +89,27 @@ func (qs *queries) Spent(ctx context.Context, jti string) (spent bool, err error
 		return false, fmt.Errorf("look for revoked token: %w", err)
 	}
 	return spent, nil
+}
+
+// SpendAssertion marks an assertion of a client as used, by its id, until it
+// expires. first tells whether it was not used before: of several that come at
+// once it is true for one (RFC 7523 §3, point 7).
+func (qs *queries) SpendAssertion(ctx context.Context, clientID, jti string, expires time.Time) (first bool, err error) {
+	id := clientID + "\x00" + jti
+	err = qs.do(ctx, func(q querier) error {
+		n, err := exec(ctx, q, `
+			INSERT INTO spent (kind, hash, expires_at)
+			SELECT 'assertion', @hash, @expires
+			WHERE NOT EXISTS (SELECT 1 FROM spent WHERE kind = 'assertion' AND hash = ANY(@hashes)) -- under an older key
+			ON CONFLICT DO NOTHING`,
+			args{"hash": qs.ring.Hash(purposeAssertion, id), "hashes": qs.ring.HashAll(purposeAssertion, id), "expires": expires})
+		first = n == 1
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("spend assertion: %w", err)
+	}
+	return first, nil
 }
 
 // RevokeAccess ends one access token at the request of the client that it was

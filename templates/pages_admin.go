@@ -77,6 +77,8 @@ type ClientMore struct {
 	Introspects     bool
 	RefreshAlways   bool // refresh tokens without offline_access
 	Notes           string
+	JWKSURI         string // where its public keys are
+	JWKS            string // or the keys themselves
 }
 
 // AdminClientNew is GET /admin/clients/new, and POST /admin/clients when a
@@ -103,7 +105,9 @@ type AdminClientDone struct {
 	ID       string
 	Name     string
 	Added    bool   // the secret was added to an existing application
-	Secret   string // "" = a public client has none
+	Secret   string // "" = it has none
+	OwnKey   bool   // it proves itself by a key of its own
+	Sealed   bool   // a sealed copy of the secret is kept: its signatures need it
 	Ends     When   // of the secret; zero = it does not end
 	Settings ClientSettings
 	Facts    []Fact // what was chosen
@@ -116,7 +120,8 @@ type AdminClient struct {
 	Name     string
 	Lead     string // "grafana.meridian.example · Server web app"
 	Enabled  bool
-	Public   bool // has no secrets
+	Public   bool // does not prove itself
+	OwnKey   bool // proves itself by a key of its own; like a public one it has no secrets
 	Secrets  []SecretItem
 	Newest   string // id of the newest secret: makes a form that is sent twice count once
 	Facts    []Fact

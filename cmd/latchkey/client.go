@@ -135,7 +135,7 @@ func (cmd *clientDeleteCmd) Run(ctx context.Context, c *commands) error {
 var flagOf = map[string]string{
 	"client_id": "--id", "client_secret": "--secret-file", "client_name": "--name", "redirect_uris": "--redirect-uri",
 	"post_logout_redirect_uris": "--post-logout-redirect-uri", "type": "--type", "profile": "--profile", "scope": "--scope",
-	"token_endpoint_auth_method": "--auth-method", "allowed_groups": "--group", "access_token_format": "--access-token-format", "ttl": "--ttl",
+	"token_endpoint_auth_method": "--auth-method", "jwks": "--jwks", "jwks_uri": "--jwks-uri", "allowed_groups": "--group", "access_token_format": "--access-token-format", "ttl": "--ttl",
 }
 
 // byFlag says of wrong metadata which flag it was, or which member of the file.

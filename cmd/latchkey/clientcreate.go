@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -22,29 +23,54 @@ type clientFlags struct {
 	Group                 []string `sep:"none" help:"Only people of this group may sign in; may be repeated. Without any, everyone may." placeholder:"NAME"`
 	FirstParty            bool     `negatable:"" help:"It is your own: people are not asked for consent."`
 	Scope                 []string `sep:"none" help:"What it may ask for, separated by spaces; may be repeated." placeholder:"SCOPE"`
-	AuthMethod            *string  `help:"How it proves itself: client_secret_basic, client_secret_post or none." placeholder:"METHOD"`
+	AuthMethod            *string  `help:"How it proves itself: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt or none." placeholder:"METHOD"`
+	JWKS                  string   `name:"jwks" help:"File with its public keys (JSON Web Key Set), for private_key_jwt." placeholder:"FILE"`
+	JWKSURI               *string  `name:"jwks-uri" help:"Where its public keys are, instead of --jwks: latchkey fetches them." placeholder:"URL"`
 	Profile               *string  `help:"Rules it lives by: oidc, or oauth21 (PKCE required)." placeholder:"PROFILE"`
 	AccessTokenFormat     *string  `help:"Its access tokens: jwt, or opaque (only latchkey can read them)." placeholder:"FORMAT"`
 	Metadata              string   `help:"File with RFC 7591 metadata (JSON); flags win over it." placeholder:"FILE"`
 }
 
-// read reads the metadata file before root is given up; "" = there is none.
-func (f *clientFlags) read() (metadata string, err error) {
-	if f.Metadata == "" {
-		return "", nil
+// clientFiles are the contents of the files that flags name; "" = none is named.
+type clientFiles struct{ metadata, jwks string }
+
+// read reads the files before root is given up.
+func (f *clientFlags) read() (files clientFiles, err error) {
+	for _, file := range []struct {
+		flag, path, example string
+		into                *string
+	}{{"metadata", f.Metadata, "wiki.json", &files.metadata}, {"jwks", f.JWKS, "keys.json", &files.jwks}} {
+		if file.path == "" {
+			continue
+		}
+		if *file.into, err = readSmall(file.path); err != nil {
+			return files, usageError{wrong(file.flag, err.Error(), file.example)}
+		}
 	}
-	metadata, err = readSmall(f.Metadata)
-	if err != nil {
-		return "", usageError{wrong("metadata", err.Error(), "wiki.json")}
+	if f.JWKS != "" && f.JWKSURI != nil {
+		return files, usageError{wrong("jwks", "and --jwks-uri exclude one another", "keys.json")}
 	}
-	return metadata, nil
+	if f.JWKS != "" && !json.Valid([]byte(files.jwks)) {
+		return files, usageError{wrong("jwks", f.JWKS+" is not JSON", "keys.json")}
+	}
+	return files, nil
+}
+
+// keys puts the keys that flags name in the place of those that were there.
+func (f *clientFlags) keys(c *latchkey.Client, jwks string) {
+	switch {
+	case f.JWKS != "":
+		c.Protocol.JWKS, c.Protocol.JWKSURI = json.RawMessage(jwks), ""
+	case f.JWKSURI != nil:
+		c.Protocol.JWKS, c.Protocol.JWKSURI = nil, *f.JWKSURI
+	}
 }
 
 // apply returns base changed by the metadata and then by the flags.
-func (f *clientFlags) apply(base *latchkey.Client, metadata string, firstPartySaid bool) (*latchkey.Client, error) {
+func (f *clientFlags) apply(base *latchkey.Client, files clientFiles, firstPartySaid bool) (*latchkey.Client, error) {
 	next := *base
 	if f.Metadata != "" {
-		read, err := base.ApplyMetadata([]byte(metadata))
+		read, err := base.ApplyMetadata([]byte(files.metadata))
 		if err != nil {
 			return nil, err
 		}
@@ -52,8 +78,11 @@ func (f *clientFlags) apply(base *latchkey.Client, metadata string, firstPartySa
 	}
 	set(&next.Name, f.Name)
 	set(&next.Type, f.Type)
-	set(&next.AuthMethod, f.AuthMethod)
 	set(&next.AccessTokenFormat, f.AccessTokenFormat)
+	if f.AuthMethod != nil {
+		next.SetAuthMethod(*f.AuthMethod)
+	}
+	f.keys(&next, files.jwks)
 	if f.Profile != nil {
 		next.Profile = latchkey.Profile(*f.Profile)
 	}
@@ -88,7 +117,7 @@ type clientCreateCmd struct {
 
 // Run connects an application.
 func (cmd *clientCreateCmd) Run(ctx context.Context, c *commands) error {
-	metadata, err := cmd.read()
+	files, err := cmd.read()
 	if err != nil {
 		return err
 	}
@@ -96,7 +125,7 @@ func (cmd *clientCreateCmd) Run(ctx context.Context, c *commands) error {
 	if err != nil {
 		return err
 	}
-	wanted, err := cmd.apply(&latchkey.Client{ID: cmd.ID, Enabled: true}, metadata, cmd.FirstParty)
+	wanted, err := cmd.apply(&latchkey.Client{ID: cmd.ID, Enabled: true}, files, cmd.FirstParty)
 	if err != nil {
 		return byFlag(err)
 	}
@@ -133,7 +162,7 @@ type clientUpdateCmd struct {
 
 // Run changes an application.
 func (cmd *clientUpdateCmd) Run(ctx context.Context, parsed *kong.Context, c *commands) error {
-	metadata, err := cmd.read()
+	files, err := cmd.read()
 	if err != nil {
 		return err
 	}
@@ -142,7 +171,7 @@ func (cmd *clientUpdateCmd) Run(ctx context.Context, parsed *kong.Context, c *co
 	}
 	firstParty := onCommandLine(parsed, "first-party")
 	return c.withClient(ctx, cmd.application, func(ctx context.Context, s *admin.Service, found *latchkey.Client) error {
-		next, err := cmd.apply(found, metadata, firstParty)
+		next, err := cmd.apply(found, files, firstParty)
 		if err != nil {
 			return byFlag(err)
 		}
@@ -157,7 +186,10 @@ func (cmd *clientUpdateCmd) Run(ctx context.Context, parsed *kong.Context, c *co
 		if len(changed) > 0 {
 			said = "Changed: " + strings.Join(changed, ", ") + "."
 		}
-		return c.print(after.Document(), said+"\n\n"+c.described(after))
+		if after.Secret != "" {
+			said += "\n\nIts new secret is shown only now; those it had do not work with its method.\n\n" + facts("client secret", after.Secret)
+		}
+		return c.print(after.Document(), said+"\n\n"+c.described(after.Client))
 	})
 }
 

@@ -16,6 +16,8 @@ func (c *commands) connected(made *admin.Registered, own bool) string {
 	switch {
 	case client.Public():
 		rows = append(rows, "client secret", "none: PKCE (S256) protects its sign-in")
+	case !client.HasSecret():
+		rows = append(rows, "client secret", "none: it signs with a key of its own ("+client.AuthMethod+")")
 	case own:
 		rows = append(rows, "client secret", "the one in your file")
 	default:
@@ -23,7 +25,11 @@ func (c *commands) connected(made *admin.Registered, own bool) string {
 	}
 	rows = append(rows, c.typed(client)...)
 	said := []string{plain(client.Name) + " is connected. Type this into it:", facts(rows...)}
-	if !client.Public() && !own {
+	switch {
+	case !client.HasSecret() || own:
+	case client.AuthMethod == latchkey.AuthSecretJWT:
+		said = append(said, "The secret is shown only now: latchkey keeps it sealed, since its signatures need it. Keep it where the application reads it.")
+	default:
 		said = append(said, "The secret is shown only now: latchkey keeps a hash of it. Keep it where the application reads it.")
 	}
 	return strings.Join(append(said, c.next(client)), "\n\n")
@@ -56,6 +62,8 @@ func (c *commands) next(client *latchkey.Client) string {
 	switch {
 	case !client.SignsPeopleIn() && client.AuthMethod == latchkey.AuthBasic:
 		return "It gets a token by: curl -u '" + client.ID + ":SECRET' -d grant_type=client_credentials " + c.Issuer + "/oauth2/token"
+	case client.AuthMethod == latchkey.AuthPrivateKeyJWT || client.AuthMethod == latchkey.AuthSecretJWT:
+		return "It proves itself by a signed assertion (RFC 7523) whose audience is " + c.Issuer + ", good for ten minutes at most and once."
 	case !client.SignsPeopleIn():
 		return "It gets a token by posting client_id, client_secret and grant_type=client_credentials to the token endpoint."
 	case client.AuthMethod == latchkey.AuthPost:
@@ -77,7 +85,7 @@ func (c *commands) described(client *latchkey.Client) string {
 		name  string
 		value string
 	}{
-		{"lifetimes", ownLifetimes(client)}, {"scripts from", strings.Join(client.Origins(), ", ")},
+		{"its keys", whereKeys(client)}, {"lifetimes", ownLifetimes(client)}, {"scripts from", strings.Join(client.Origins(), ", ")},
 		{"notes", strings.ReplaceAll(client.Metadata.Notes, "\n", " ")}, {"tags", strings.Join(client.Metadata.Tags, ", ")},
 	} {
 		if more.value != "" {
@@ -85,7 +93,7 @@ func (c *commands) described(client *latchkey.Client) string {
 		}
 	}
 	rows = append(rows, "since", at(client.CreatedAt), "issuer", c.Issuer, "discovery", c.Issuer+"/.well-known/openid-configuration")
-	if client.Public() {
+	if !client.HasSecret() {
 		return facts(rows...)
 	}
 	var secrets [][]string
@@ -102,6 +110,14 @@ func accessWords(c *latchkey.Client) string {
 		return "opaque"
 	}
 	return c.AccessTokenFormat + ", " + c.AccessTokenAlg
+}
+
+// whereKeys says where the public keys of an application are.
+func whereKeys(c *latchkey.Client) string {
+	if len(c.Protocol.JWKS) > 0 {
+		return "in its registration"
+	}
+	return c.Protocol.JWKSURI
 }
 
 // ownLifetimes are those of an application's own.

@@ -29,7 +29,9 @@ func (c *commands) withLinks(ctx context.Context, f func(context.Context, *admin
 }
 
 func (c *commands) asAdmin(ctx context.Context, db *storage.DB, f func(context.Context, *admin.Service) error) error {
-	s, err := admin.New(admin.Options{DB: db, Issuer: c.Issuer, NoInvites: c.SignUp == "off", SessionMaxAge: time.Duration(c.SessionMaxAge)})
+	s, err := admin.New(admin.Options{
+		DB: db, Issuer: c.Issuer, NoInvites: c.SignUp == "off", Outbound: c.outbound, SessionMaxAge: time.Duration(c.SessionMaxAge),
+	})
 	if err != nil {
 		return err
 	}
