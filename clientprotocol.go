@@ -72,6 +72,11 @@ const (
 	ModeFormPostJWT = "form_post.jwt"
 )
 
+// ResponseModes are all that exist here.
+func ResponseModes() []string {
+	return []string{ModeQuery, ModeFragment, ModeFormPost, ModeJWT, ModeQueryJWT, ModeFragmentJWT, ModeFormPostJWT}
+}
+
 // ResponseTypes are those that exist here, each in its one spelling (OAuth 2.0
 // Multiple Response Types §3 and §5).
 func ResponseTypes() []string {
@@ -107,12 +112,20 @@ func (c *ClientProtocol) tidy() {
 	}
 }
 
+// checkAlg judges the name of an algorithm; left out is its default.
+func checkAlg(p problems, member, alg string, algs []string) {
+	if alg != "" && !slices.Contains(algs, alg) {
+		p.add(member, "%q does not exist here. There are: %s.", alg, strings.Join(algs, ", "))
+	}
+}
+
 // checkProtocol judges what steers the protocol.
 func (c *Client) checkProtocol(p problems) {
 	c.checkLogout(p)
+	checkAlg(p, "authorization_signed_response_alg", c.Protocol.AuthorizationAlg, SigningAlgs())
 	for _, mode := range c.Protocol.ResponseModes {
-		if !slices.Contains([]string{ModeQuery, ModeFragment, ModeFormPost}, mode) {
-			p.add("response_modes", "A response mode is query, fragment or form_post, not %q.", mode)
+		if !slices.Contains(ResponseModes(), mode) {
+			p.add("response_modes", "%q does not exist here. There are: %s.", mode, strings.Join(ResponseModes(), ", "))
 		}
 	}
 }

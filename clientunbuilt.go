@@ -29,7 +29,7 @@ func unbuilt() [][2]string {
 		{"request_uris", objects}, {"request_object_", objects}, {"require_signed_request_object", objects},
 		{"authorization_details_types", leave},
 		{"dpop_bound_access_tokens", leave}, {"tls_client_certificate_bound_access_tokens", leave},
-		{"id_token_encrypted_", sealed}, {"userinfo_", sealed}, {"authorization_", sealed}, {"introspection_", sealed},
+		{"id_token_encrypted_", sealed}, {"userinfo_", sealed}, {"authorization_encrypted_", sealed}, {"introspection_", sealed},
 		{"sector_identifier_uri", "Everybody has one subject for all applications. Leave this out."},
 		{"software_statement", "Software statements are not built yet. Write the metadata itself."},
 		{"claims", "Claims of an application's own are not built yet. Leave this out."},

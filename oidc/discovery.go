@@ -30,6 +30,7 @@ type metadata struct {
 	Scopes                []string `json:"scopes_supported"`
 	ResponseTypes         []string `json:"response_types_supported"`
 	ResponseModes         []string `json:"response_modes_supported"`
+	AuthorizationAlgs     []string `json:"authorization_signing_alg_values_supported"`
 	GrantTypes            []string `json:"grant_types_supported"`
 	ACR                   []string `json:"acr_values_supported"`
 	SubjectTypes          []string `json:"subject_types_supported"`
@@ -68,7 +69,7 @@ func (p *Provider) describe() (document, error) {
 	body, err := json.Marshal(metadata{
 		Issuer: p.Issuer, Authorization: p.Issuer + pathAuthorize, Token: p.Issuer + pathToken, Userinfo: p.Issuer + pathUserinfo,
 		JWKS: p.Issuer + pathJWKS, EndSession: p.Issuer + pathLogout, Introspection: p.Issuer + pathIntrospect, Revocation: p.Issuer + pathRevoke, PAR: p.Issuer + pathPAR,
-		Scopes: latchkey.Scopes(), ResponseTypes: latchkey.ResponseTypes(), ResponseModes: responseModes(),
+		Scopes: latchkey.Scopes(), ResponseTypes: latchkey.ResponseTypes(), ResponseModes: latchkey.ResponseModes(), AuthorizationAlgs: latchkey.SigningAlgs(),
 		GrantTypes:   []string{latchkey.GrantAuthorizationCode, latchkey.GrantImplicit, latchkey.GrantRefreshToken, latchkey.GrantClientCredentials},
 		ACR:          []string{"phr"},
 		SubjectTypes: []string{"public"}, IDTokenAlgs: latchkey.SigningAlgs(),

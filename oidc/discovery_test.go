@@ -96,7 +96,7 @@ func TestEveryAdvertisedValueWorks(t *testing.T) {
 	b := w.browser().signIn(t, alice)
 	tk := a.tokens(t, b, "scope", strings.Join(said("scopes_supported"), " "))
 	told := claimsIn(t, tk.id)
-	hybrid := w.app(t, "hybrid", every)
+	hybrid := w.app(t, "hybrid", every, func(c *latchkey.Client) { c.Protocol.AuthorizationAlg = latchkey.RS256 })
 	for name, value := range claimsIn(t, b.get(t, hybrid.request("response_type", "code id_token")).toApp(t).params.Get("id_token")) {
 		told[name] = value
 	}
@@ -114,6 +114,10 @@ func TestEveryAdvertisedValueWorks(t *testing.T) {
 	if told["acr"] != said("acr_values_supported")[0] {
 		t.Errorf("acr %v", told["acr"])
 	}
+	for _, alg := range said("authorization_signing_alg_values_supported") {
+		own := w.app(t, "jarm-"+alg, func(c *latchkey.Client) { c.Protocol.AuthorizationAlg = alg })
+		w.verified(t, b.get(t, own.request("response_mode", "jwt")).toApp(t).params.Get("response"), alg)
+	}
 	for _, alg := range said("id_token_signing_alg_values_supported") {
 		own := w.app(t, "alg-"+alg, func(c *latchkey.Client) { c.IDTokenAlg = alg })
 		signed, err := jose.ParseSignedCompact(own.tokens(t, b).id, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
@@ -130,7 +134,9 @@ func TestEveryAdvertisedValueWorks(t *testing.T) {
 	for _, mode := range said("response_modes_supported") {
 		for _, types := range said("response_types_supported") {
 			to := b.get(t, hybrid.request("response_mode", mode, "response_type", types)).toApp(t)
-			if refused := mode == "query" && types != "code"; to.params.Has("error") != refused || !refused && to.mode != mode {
+			refused := strings.HasPrefix(mode, "query") && types != "code"
+			way, _, signed := strings.Cut(mode, ".jwt")
+			if signed = signed || mode == "jwt"; to.params.Has("error") != refused || !refused && (to.params.Has("response") != signed || way != "jwt" && to.mode != way) {
 				t.Errorf("%s by %s: went by %s with %v", types, mode, to.mode, to.params)
 			}
 		}
@@ -170,7 +176,8 @@ const discovered = `{
 "require_pushed_authorization_requests": false,
 "scopes_supported": ["openid", "profile", "email", "address", "phone", "groups", "offline_access"],
 "response_types_supported": ["code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"],
-"response_modes_supported": ["query", "fragment", "form_post"],
+"response_modes_supported": ["query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"],
+"authorization_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA"],
 "grant_types_supported": ["authorization_code", "implicit", "refresh_token", "client_credentials"],
 "acr_values_supported": ["phr"],
 "subject_types_supported": ["public"],

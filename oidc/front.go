@@ -20,7 +20,8 @@ type request struct {
 	pushed    string           // id of the pushed request that it is; empty = none
 	sent      string           // redirect_uri as sent; empty when none was
 	types     string           // response_type in its one spelling
-	mode      string           // response_mode of the answer, refusals included
+	mode      string           // how the answer travels, refusals included: query, fragment or form_post
+	signed    bool             // the answer is a signed JWT (JARM)
 	state     string
 	scopes    []string
 	nonce     string
@@ -107,7 +108,7 @@ func (p *Provider) recipient(ctx context.Context, form url.Values) (*request, er
 		return nil, err
 	}
 	rq := &request{client: c, name: c.ID, sent: form.Get("redirect_uri"), maxAge: -1}
-	rq.mode = answerMode(c, form)
+	rq.mode, rq.signed = answerMode(c, form)
 	if v := form["state"]; len(v) == 1 && isText(v[0]) {
 		rq.state = v[0]
 	}

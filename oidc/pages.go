@@ -82,7 +82,10 @@ func hostOf(address string) string {
 // showNotAllowed tells a person outside of the allowed groups which rule it is
 // and whom to ask, and leads back with the refusal.
 func (p *Provider) showNotAllowed(c *gin.Context, rq *request, params url.Values) error {
-	p.complete(rq, params)
+	params, err := p.complete(rq, params)
+	if err != nil {
+		return err
+	}
 	back, fields := target(rq, params), []templates.Hidden(nil)
 	if rq.mode == latchkey.ModeFormPost {
 		back, fields = rq.redirect, hiddenOf(params)

@@ -17,7 +17,10 @@ import (
 // form-action to every redirect that follows a form, the application's own
 // included.
 func (p *Provider) respond(c *gin.Context, rq *request, params url.Values) error {
-	p.complete(rq, params)
+	params, err := p.complete(rq, params)
+	if err != nil {
+		return err
+	}
 	if rq.mode == latchkey.ModeFormPost {
 		return p.showFormPost(c, rq, params)
 	}
@@ -31,12 +34,17 @@ func (p *Provider) respond(c *gin.Context, rq *request, params url.Values) error
 	return nil
 }
 
-// complete adds what every answer has.
-func (p *Provider) complete(rq *request, params url.Values) {
+// complete adds what every answer has, and signs it where that was asked for.
+func (p *Provider) complete(rq *request, params url.Values) (url.Values, error) {
 	params.Set("iss", p.Issuer)
 	if rq.state != "" {
 		params.Set("state", rq.state)
 	}
+	if !rq.signed {
+		return params, nil
+	}
+	response, err := p.signResponse(rq.client, params)
+	return url.Values{"response": {response}}, err
 }
 
 // target is the address that an answer by redirect leads to.

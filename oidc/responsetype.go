@@ -38,17 +38,25 @@ func judgeResponse(rq *request, form url.Values) error {
 // answerMode is how the answer goes back, also that of a request which is wrong
 // in another way: as asked where that can be done, else by the rule of the
 // response type (OAuth 2.0 Multiple Response Types §2.1 and §5).
-func answerMode(c *latchkey.Client, form url.Values) string {
-	byDefault := latchkey.ModeQuery
-	for _, part := range strings.Fields(form.Get("response_type")) {
-		if part == "token" || part == "id_token" {
-			byDefault = latchkey.ModeFragment
-		}
+func answerMode(c *latchkey.Client, form url.Values) (mode string, signed bool) {
+	inFront := slices.ContainsFunc(strings.Fields(form.Get("response_type")), func(part string) bool { return part == "token" || part == "id_token" })
+	if asked := form.Get("response_mode"); modeProblem(c, asked, inFront) == nil {
+		return plainMode(asked, inFront)
 	}
-	if asked := form.Get("response_mode"); modeProblem(c, asked, byDefault == latchkey.ModeFragment) == nil {
-		return asked
+	return plainMode("", inFront)
+}
+
+// plainMode takes a response mode apart: how the answer travels, and whether it
+// is signed (JARM §2.3). Where it says nothing of the way, the response type does.
+func plainMode(asked string, inFront bool) (mode string, signed bool) {
+	mode, signed = strings.CutSuffix(asked, latchkey.ModeJWT)
+	if mode = strings.TrimSuffix(mode, "."); mode != "" {
+		return mode, signed
 	}
-	return byDefault
+	if inFront {
+		return latchkey.ModeFragment, signed
+	}
+	return latchkey.ModeQuery, signed
 }
 
 // judgeMode refuses a response mode that does not exist, that the application
@@ -61,10 +69,7 @@ func judgeMode(rq *request, form url.Values) error {
 		return f
 	}
 	if rq.mode == latchkey.ModeFormPost && !postable(rq.redirect) {
-		rq.mode = latchkey.ModeQuery
-		if rq.inFront() {
-			rq.mode = latchkey.ModeFragment
-		}
+		rq.mode, _ = plainMode("", rq.inFront())
 		return refuse(codeInvalidRequest, "A form can be posted to a web address only.").because("response_mode")
 	}
 	return nil
@@ -72,19 +77,14 @@ func judgeMode(rq *request, form url.Values) error {
 
 func modeProblem(c *latchkey.Client, mode string, inFront bool) *fault {
 	switch {
-	case !slices.Contains(responseModes(), mode):
+	case !slices.Contains(latchkey.ResponseModes(), mode):
 		return refuse(codeInvalidRequest, "There is no such response mode here.").because("response_mode")
 	case !c.MayUseMode(mode):
 		return refuse(codeInvalidRequest, "The application may not use this response mode.").because("response_mode_not_allowed")
-	case inFront && mode == latchkey.ModeQuery:
+	case inFront && (mode == latchkey.ModeQuery || mode == latchkey.ModeQueryJWT):
 		return refuse(codeInvalidRequest, "Tokens are not sent in the query of an address.").because("response_mode")
 	}
 	return nil
-}
-
-// responseModes are those that are advertised.
-func responseModes() []string {
-	return []string{latchkey.ModeQuery, latchkey.ModeFragment, latchkey.ModeFormPost}
 }
 
 // postable tells whether a browser can post to an address.
