@@ -122,6 +122,14 @@ func checkAlg(p problems, member, alg string, algs []string) {
 // checkProtocol judges what steers the protocol.
 func (c *Client) checkProtocol(p problems) {
 	c.checkLogout(p)
+	checkAlg(p, "request_object_signing_alg", c.Protocol.RequestObjectAlg, SigningAlgs())
+	checkList(p, "request_uris", c.Protocol.RequestURIs, func(uri string) string {
+		address, _, _ := strings.Cut(uri, "#") // of what it holds (OpenID Connect Core §6.2)
+		return fetchedProblem(address)
+	})
+	if c.Protocol.RequireSignedRequest && len(c.Protocol.JWKS) == 0 && c.Protocol.JWKSURI == "" {
+		p.add("require_signed_request_object", "Signed requests need the keys of the application: jwks or jwks_uri.")
+	}
 	checkAlg(p, "authorization_signed_response_alg", c.Protocol.AuthorizationAlg, SigningAlgs())
 	for _, mode := range c.Protocol.ResponseModes {
 		if !slices.Contains(ResponseModes(), mode) {

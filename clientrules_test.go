@@ -138,6 +138,11 @@ func TestEveryRuleOfAClient(t *testing.T) {
 		{"tokens in the address of a strict client", "spa", "response_types", "oauth21", func(c *latchkey.Client) {
 			c.GrantTypes, c.ResponseTypes = append(c.GrantTypes, "implicit"), []string{"code", "id_token"}
 		}},
+		{"unsigned request objects", "web", "request_object_signing_alg", "none", func(c *latchkey.Client) { c.Protocol.RequestObjectAlg = "none" }},
+		{"unsigned answers", "web", "authorization_signed_response_alg", "none", func(c *latchkey.Client) { c.Protocol.AuthorizationAlg = "none" }},
+		{"a request_uri that is no address", "web", "request_uris", "https", func(c *latchkey.Client) { c.Protocol.RequestURIs = []string{"urn:x"} }},
+		{"101 request_uris", "web", "request_uris", "100", func(c *latchkey.Client) { c.Protocol.RequestURIs = numbered(101, "https://a.example/") }},
+		{"signed requests without keys", "web", "require_signed_request_object", "jwks", func(c *latchkey.Client) { c.Protocol.RequireSignedRequest = true }},
 		{"an unknown response mode", "web", "response_modes", "web_message", func(c *latchkey.Client) { c.Protocol.ResponseModes = []string{"web_message"} }},
 		{"a scope with a quotation mark", "web", "scope", `cannot be a scope`, func(c *latchkey.Client) { c.Scopes = []string{`a"b`} }},
 		{"a scope in Greek", "web", "scope", "cannot be a scope", func(c *latchkey.Client) { c.Scopes = []string{"λ"} }},

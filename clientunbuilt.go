@@ -20,13 +20,13 @@ func unbuilt() [][2]string {
 	const (
 		leave   = "This is not built yet. Leave it out."
 		secrets = "Certificates of applications are not built yet. Applications prove themselves by a key or a secret."
-		objects = "Request objects are not built yet. Leave this out, and send the parameters themselves."
+		objects = "Request objects are signed, not encrypted. Leave this out."
 		sealed  = "Answers are neither encrypted nor signed, but for the ID token. Leave this out."
 		device  = "Sign-in on another device is not built yet. Leave this out."
 	)
 	return [][2]string{
 		{"tls_client_auth_", secrets},
-		{"request_uris", objects}, {"request_object_", objects}, {"require_signed_request_object", objects},
+		{"request_object_encryption_", objects},
 		{"authorization_details_types", leave},
 		{"dpop_bound_access_tokens", leave}, {"tls_client_certificate_bound_access_tokens", leave},
 		{"id_token_encrypted_", sealed}, {"userinfo_", sealed}, {"authorization_encrypted_", sealed}, {"introspection_", sealed},

@@ -53,6 +53,7 @@ type metadata struct {
 	ClaimsParameter       bool     `json:"claims_parameter_supported"`
 	RequestParameter      bool     `json:"request_parameter_supported"`
 	RequestURIParameter   bool     `json:"request_uri_parameter_supported"`
+	RequestObjectAlgs     []string `json:"request_object_signing_alg_values_supported"`
 	RequirePushed         bool     `json:"require_pushed_authorization_requests"`
 	RequireRequestURIRegd bool     `json:"require_request_uri_registration"`
 }
@@ -77,8 +78,9 @@ func (p *Provider) describe() (document, error) {
 		TokenAuthAlgs: authAlgs(), IntrospectionAuthAlgs: authAlgs(), RevocationAuthAlgs: authAlgs(),
 		Claims: supportedClaims(), ClaimTypes: []string{"normal"},
 		Prompts:          []string{promptNone, promptLogin, promptConsent, promptSelect},
-		ChallengeMethods: []string{"S256"}, IssuerInResponse: true,
+		ChallengeMethods: []string{"S256"}, IssuerInResponse: true, RequestParameter: true, RequestURIParameter: true, RequireRequestURIRegd: true,
 		BackchannelLogout: true, BackchannelLogoutSID: true, FrontchannelLogout: true, FrontchannelLogoutSID: true,
+		RequestObjectAlgs: latchkey.SigningAlgs(),
 	})
 	if err != nil {
 		return document{}, fmt.Errorf("render discovery: %w", err)

@@ -116,7 +116,7 @@ func TestEveryAdvertisedValueWorks(t *testing.T) {
 	}
 	for _, alg := range said("authorization_signing_alg_values_supported") {
 		own := w.app(t, "jarm-"+alg, func(c *latchkey.Client) { c.Protocol.AuthorizationAlg = alg })
-		w.verified(t, b.get(t, own.request("response_mode", "jwt")).toApp(t).params.Get("response"), alg)
+		w.signedBy(t, b.get(t, own.request("response_mode", "jwt")).toApp(t).params.Get("response"), alg)
 	}
 	for _, alg := range said("id_token_signing_alg_values_supported") {
 		own := w.app(t, "alg-"+alg, func(c *latchkey.Client) { c.IDTokenAlg = alg })
@@ -194,9 +194,10 @@ const discovered = `{
 "frontchannel_logout_session_supported": true,
 "backchannel_logout_session_supported": true,
 "claims_parameter_supported": false,
-"request_parameter_supported": false,
-"request_uri_parameter_supported": false,
-"require_request_uri_registration": false,
+"request_parameter_supported": true,
+"request_object_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA"],
+"request_uri_parameter_supported": true,
+"require_request_uri_registration": true,
 "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA", "HS256", "HS384", "HS512"],
 "introspection_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA", "HS256", "HS384", "HS512"],
 "revocation_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA", "HS256", "HS384", "HS512"]

@@ -33,6 +33,7 @@ const (
 	codeRequestNotSupported = "request_not_supported"
 	codeURINotSupported     = "request_uri_not_supported"
 	codeInvalidRequestURI   = "invalid_request_uri"
+	codeInvalidObject       = "invalid_request_object"
 	codeRegistrationRefused = "registration_not_supported"
 )
 

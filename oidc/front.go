@@ -141,10 +141,8 @@ func judgeForm(_ *request, form url.Values) error {
 // judgeUnsupported answers what is not built: never by ignoring it.
 func judgeUnsupported(_ *request, form url.Values) error {
 	switch {
-	case form.Has("request"):
-		return refuse(codeRequestNotSupported, "Request objects are not supported.")
-	case form.Has("request_uri"): // a pushed one is opened before
-		return refuse(codeURINotSupported, "The parameter request_uri is not supported.")
+	case hasObject(form): // it was opened before, and holds no other
+		return refuse(codeInvalidRequest, "A request has one request object.").because("repeated_parameter")
 	case form.Has("registration"):
 		return refuse(codeRegistrationRefused, "The parameter registration is not supported.")
 	case form.Has("resource"):

@@ -15,7 +15,7 @@ import (
 
 // verified returns the claims of a JWT that a published key of ours signed with
 // alg, as an application sees it.
-func (w *world) verified(t testing.TB, token, alg string) map[string]any {
+func (w *world) signedBy(t testing.TB, token, alg string) map[string]any {
 	t.Helper()
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal([]byte(w.browser().get(t, "/oauth2/jwks").body), &set); err != nil {
@@ -57,7 +57,7 @@ func TestSignedResponses(t *testing.T) {
 			if to.mode != c.mode || len(to.params) != 1 || to.address != callback {
 				t.Fatalf("%s %s by %s: went by %s with %v", alg, c.types, c.asked, to.mode, to.params)
 			}
-			claims := w.verified(t, to.params.Get("response"), alg)
+			claims := w.signedBy(t, to.params.Get("response"), alg)
 			exp, _ := claims["exp"].(float64)
 			if left := time.Until(time.Unix(int64(exp), 0)); left < time.Minute || left > 11*time.Minute || claims["iss"] != w.issuer || claims["aud"] != a.ID || claims["state"] != "s t&ate" {
 				t.Errorf("%s %s by %s: claims %v", alg, c.types, c.asked, claims)
@@ -73,7 +73,7 @@ func TestSignedResponses(t *testing.T) {
 			}
 		}
 		refused := b.get(t, a.request("response_mode", "jwt", "max_age", "-1")).toApp(t)
-		claims := w.verified(t, refused.params.Get("response"), alg)
+		claims := w.signedBy(t, refused.params.Get("response"), alg)
 		delete(claims, "exp")
 		want := map[string]any{"iss": w.issuer, "aud": a.ID, "state": "s t&ate", "error": "invalid_request", "error_description": claims["error_description"]}
 		if diff := cmp.Diff(want, claims); diff != "" || len(refused.params) != 1 {

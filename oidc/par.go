@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -60,7 +59,7 @@ func (p *Provider) judgePushed(ctx context.Context, cl *latchkey.Client, form ur
 		form.Del(name)
 	}
 	form.Set("client_id", cl.ID)
-	return p.gate(ctx, form)
+	return p.open(ctx, form)
 }
 
 // pushRefused records a refusal; one that would be for a page is for the
@@ -74,32 +73,4 @@ func (p *Provider) pushRefused(ctx context.Context, cl *latchkey.Client, err err
 		return err
 	}
 	return &recorded{f}
-}
-
-// enter judges a request that comes in by the browser: as it is, or the pushed
-// one that it names.
-func (p *Provider) enter(ctx context.Context, form url.Values) (*request, error) {
-	form.Del(hintedSubject)
-	id, isPushed := strings.CutPrefix(form.Get("request_uri"), pushedPrefix)
-	if !isPushed || len(form["request_uri"]) > 1 {
-		rq, err := p.gate(ctx, form)
-		if err == nil && rq.client.Protocol.RequirePushed {
-			err = refuse(codeInvalidRequest, "The application has to push its requests (RFC 9126).").because("not_pushed")
-		}
-		return rq, err
-	}
-	// Whatever stands beside the two is not part of the request (RFC 9126 §4).
-	name := &request{name: form.Get("client_id")}
-	in, err := p.DB.FindPushed(ctx, id, form.Get("client_id"))
-	if errors.Is(err, latchkey.ErrNotFound) || len(form["client_id"]) != 1 {
-		return name, refuse(codeInvalidRequestURI, "This sign-in was used already, or waited too long. Go back to the application and start again.").onPage(codeInvalidRequestURI)
-	}
-	if err != nil {
-		return name, err
-	}
-	rq, err := p.gate(ctx, in.Form)
-	if rq != nil {
-		rq.pushed = id
-	}
-	return rq, err
 }
