@@ -32,7 +32,7 @@ const rsaBits = 2048
 // generate makes a key of one algorithm. An RSA key takes some hundred
 // milliseconds: nobody's request waits for it.
 func generate(alg string) (latchkey.SigningKey, error) {
-	signer, err := newSigner(alg)
+	signer, kid, err := newNamed(alg)
 	if err != nil {
 		return latchkey.SigningKey{}, fmt.Errorf("make %s key: %w", alg, err)
 	}
@@ -40,15 +40,25 @@ func generate(alg string) (latchkey.SigningKey, error) {
 	if err != nil {
 		return latchkey.SigningKey{}, fmt.Errorf("encode %s key: %w", alg, err)
 	}
-	kid, err := Thumbprint(signer.Public())
-	if err != nil {
-		return latchkey.SigningKey{}, err
-	}
 	public, err := json.Marshal(jose.JSONWebKey{Key: signer.Public(), KeyID: kid, Algorithm: alg, Use: "sig"})
 	if err != nil {
 		return latchkey.SigningKey{}, fmt.Errorf("encode public %s key: %w", alg, err)
 	}
 	return latchkey.SigningKey{KID: kid, Alg: alg, PublicJWK: public, PrivateKey: private}, nil
+}
+
+// newNamed makes a key whose kid can be typed: one that begins with a hyphen
+// would be read as a flag of the command that takes it.
+func newNamed(alg string) (signer crypto.Signer, kid string, err error) {
+	for kid == "" || kid[0] == '-' {
+		if signer, err = newSigner(alg); err != nil {
+			return nil, "", err
+		}
+		if kid, err = Thumbprint(signer.Public()); err != nil {
+			return nil, "", err
+		}
+	}
+	return signer, kid, nil
 }
 
 func newSigner(alg string) (crypto.Signer, error) {
