@@ -12,6 +12,7 @@ import (
 // enter judges a request that comes in by the browser, as it is, or the pushed
 // one that it names.
 func (p *Provider) enter(ctx context.Context, form url.Values) (*request, error) {
+	form = valued(form)
 	form.Del(hintedSubject)
 	if id, ok := strings.CutPrefix(form.Get("request_uri"), pushedPrefix); ok && len(form["request_uri"]) == 1 {
 		return p.enterPushed(ctx, id, form)
