@@ -369,3 +369,25 @@ func smallKey(t *testing.T, bits, exponent int) *rsa.PrivateKey {
 	odd.Precompute()
 	return odd
 }
+
+// TestANewKeyAtTheRefresh: an application signs in with one key, publishes
+// another in its place, and refreshes with that a minute later.
+func TestANewKeyAtTheRefresh(t *testing.T) {
+	t.Parallel()
+	w := newKeyWorld(t, outboundtest.Home)
+	old, next := newSigner(t, latchkey.RS256, 0), newSigner(t, latchkey.RS256, 1)
+	a := w.atURI(t, "wiki")
+	b := w.browser().signIn(t, w.user(t, "alice"))
+	w.publish(jwks(t, old.public()))
+	a.signer = old
+	tk := a.tokens(t, b)
+	w.publish(jwks(t, next.public()))
+	w.later(time.Minute)
+	a.signer = next
+	tk = readTokens(t, a.refresh(t, tk.refresh))
+	a.signer = old
+	wantFault(t, a.refresh(t, tk.refresh), 401, "invalid_client")
+	if n := w.asked.Load(); n != 2 {
+		t.Errorf("the keys were fetched %d times, want 2", n)
+	}
+}
