@@ -73,6 +73,8 @@ type Client struct {
 	Metadata ClientMetadata
 	Protocol ClientProtocol
 
+	Registration *SelfRegistration // nil = an administrator connected it
+
 	Secrets []ClientSecret // live ones; hashes only
 }
 

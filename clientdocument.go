@@ -64,6 +64,8 @@ type ClientDocument struct {
 	Secrets               []SecretRecord `json:"secrets,omitempty"`
 	UpdatedAt             *time.Time     `json:"updated_at,omitempty"`
 	Version               int64          `json:"version,omitempty"`
+
+	Registration *SelfRegistration `json:"registration,omitempty"` // how it registered itself
 }
 
 // SecretRecord is what may be told about a secret.
@@ -90,6 +92,7 @@ func (c *Client) Document() *ClientDocument {
 		AccessTokenTTL: inSeconds(c.AccessTokenTTL), IDTokenTTL: inSeconds(c.IDTokenTTL), RefreshTokenTTL: inSeconds(c.RefreshTokenTTL),
 		RefreshWithoutOffline: c.RefreshWithoutOffline, Introspects: c.Introspects,
 		Notes: c.Metadata.Notes, Tags: listed(c.Metadata.Tags), Enabled: c.Enabled, Version: c.Version,
+		Registration: c.Registration,
 	}
 	if d.SubjectType == "" {
 		d.SubjectType = SubjectPublic
@@ -154,20 +157,17 @@ func (c *Client) ApplyMetadata(document []byte) (*Client, error) {
 	if p := c.refuseMembers(patch); len(p) > 0 {
 		return nil, InvalidFields(p)
 	}
-	whole, err := json.Marshal(c.Document())
+	members, err := c.members()
 	if err != nil {
-		return nil, fmt.Errorf("spell out a client: %w", err)
-	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(whole, &members); err != nil {
-		return nil, fmt.Errorf("spell out a client: %w", err)
+		return nil, err
 	}
 	if _, said := patch["application_type"]; !said {
 		delete(members, "application_type") // it follows the type
 	}
 	maps.Copy(members, patch)
 	maps.DeleteFunc(members, func(_ string, value json.RawMessage) bool { return string(bytes.TrimSpace(value)) == "null" })
-	if whole, err = json.Marshal(members); err != nil {
+	whole, err := json.Marshal(members)
+	if err != nil {
 		return nil, fmt.Errorf("spell out a client: %w", err)
 	}
 	return c.read(whole)

@@ -37,9 +37,7 @@ func FuzzClientDocument(f *testing.F) {
 			err = c.Check()
 		}
 		if err != nil {
-			if p := (*latchkey.Problem)(nil); !errors.As(err, &p) || p.Message == "" || strings.ContainsRune(p.Message, 0) {
-				t.Fatalf("%q fails with %v", document, err)
-			}
+			wantProblem(t, document, err)
 			return
 		}
 		written, err := json.Marshal(c.Document())
@@ -64,6 +62,14 @@ func FuzzClientDocument(f *testing.F) {
 			t.Fatalf("%q made a public application that %+v", document, c)
 		}
 	})
+}
+
+// wantProblem checks that a refusal is one that people can read.
+func wantProblem(t *testing.T, document []byte, err error) {
+	t.Helper()
+	if p := (*latchkey.Problem)(nil); !errors.As(err, &p) || p.Message == "" || strings.ContainsRune(p.Message, 0) {
+		t.Fatalf("%q fails with %v", document, err)
+	}
 }
 
 // wantSafeAddress checks a registered address with the standard library's eyes.

@@ -10,7 +10,7 @@ import (
 // passedOver are members of answers that are no metadata.
 func passedOver() []string {
 	return []string{"client_id", "client_id_issued_at", "client_secret_expires_at", "secrets", "updated_at", "version",
-		"registration_client_uri", "registration_access_token", "logout_notices"}
+		"registration", "registration_client_uri", "registration_access_token", "logout_notices"}
 }
 
 // unbuilt are members that RFC 7591, OpenID Connect and their neighbours define

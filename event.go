@@ -44,6 +44,9 @@ const (
 	ClientSecretAdded    EventKind = "client.secret_added"
 	ClientSecretRevoked  EventKind = "client.secret_revoked"
 	ClientAuthFailed     EventKind = "client.auth_failed"
+	RegistrationRefused  EventKind = "registration.refused" // an application that would register or change itself
+	InitialTokenCreated  EventKind = "initial_token.created"
+	InitialTokenRevoked  EventKind = "initial_token.revoked"
 	KeyRotated           EventKind = "key.rotated"
 	KeyRetired           EventKind = "key.retired"
 	SettingsChanged      EventKind = "settings.changed"

@@ -11,6 +11,7 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"latchkey"
 	"latchkey/keys"
 	"latchkey/outbound"
 	"latchkey/session"
@@ -34,6 +36,10 @@ type Options struct {
 	Outbound  *outbound.Client     // judges addresses that latchkey will go to; nil = public hosts only
 
 	SessionMaxAge time.Duration // how long sessions live at most; 0 = the default
+
+	// Registration says who may register applications by the protocol, for the
+	// pages; "" = whoever has an initial access token.
+	Registration latchkey.RegistrationMode
 }
 
 // Service does what administrators ask for. It is safe for concurrent use.
@@ -45,7 +51,8 @@ type Service struct {
 	out    *outbound.Client
 	now    func() time.Time // for words on pages only
 
-	noInvites bool
+	noInvites    bool
+	registration latchkey.RegistrationMode
 }
 
 // New checks the options.
@@ -57,7 +64,10 @@ func New(o Options) (*Service, error) {
 		o.Outbound = outbound.New(outbound.Options{})
 	}
 	ring := keys.New(keys.Options{DB: o.DB, SessionMaxAge: o.SessionMaxAge})
-	return &Service{db: o.DB, keys: ring, out: o.Outbound, issuer: o.Issuer, pages: o.Templates, now: time.Now, noInvites: o.NoInvites}, nil
+	return &Service{
+		db: o.DB, keys: ring, out: o.Outbound, issuer: o.Issuer, pages: o.Templates, now: time.Now,
+		noInvites: o.NoInvites, registration: cmp.Or(o.Registration, latchkey.RegistrationToken),
+	}, nil
 }
 
 // show renders a page whole before it is sent.

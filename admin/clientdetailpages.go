@@ -83,7 +83,7 @@ func (s *Service) clientFacts(c *latchkey.Client) []templates.Fact {
 	if origins := c.Origins(); len(origins) > 0 {
 		facts = append(facts, templates.Fact{Name: "Scripts may call from", Value: strings.Join(origins, ", ")})
 	}
-	return append(facts, templates.Fact{Name: "Connected", Value: templates.Date(c.CreatedAt)})
+	return append(facts, templates.Fact{Name: "Connected", Value: cameBy(c) + ", " + templates.Date(c.CreatedAt)})
 }
 
 // ClientForm serves POST /admin/clients/{id}: the settings. What is refused

@@ -54,7 +54,7 @@ func countOf(p *storage.ClientPage) string {
 func clientItem(c *latchkey.Client, now time.Time) templates.ClientItem {
 	return templates.ClientItem{
 		ID: c.ID, Name: c.Name, Host: hostOf(c), Type: typeName(c.Type), Who: whoMay(c),
-		Consent: c.SignsPeopleIn() && !c.FirstParty, Enabled: c.Enabled, Created: templates.At(c.CreatedAt, now),
+		Consent: c.SignsPeopleIn() && !c.FirstParty, Enabled: c.Enabled, Self: c.Registration != nil, Created: templates.At(c.CreatedAt, now),
 	}
 }
 

@@ -62,12 +62,7 @@ func (s *Service) AddSecret(ctx context.Context, clientID, ownSecret string, lif
 }
 
 // newSecret makes a secret that is right for an application's method.
-func (s *Service) newSecret(c *latchkey.Client) string {
-	if c.AuthMethod == latchkey.AuthSecretJWT {
-		return s.db.NewClientKey()
-	}
-	return s.db.NewClientSecret()
-}
+func (s *Service) newSecret(c *latchkey.Client) string { return s.db.NewSecretFor(c) }
 
 // RevokeSecret ends one secret of an application. Whatever was got with it
 // lives on (CONTRACT: what ends what).

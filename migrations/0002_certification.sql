@@ -25,6 +25,28 @@ ALTER TABLE interactions ADD COLUMN pushed_hash bytea CHECK (length(pushed_hash)
 
 -- Registration -------------------------------------------------------------
 
+-- How an application registered itself (latchkey.SelfRegistration); null = an
+-- administrator connected it.
+ALTER TABLE clients ADD COLUMN registration jsonb CHECK (jsonb_typeof(registration) = 'object');
+
+-- Initial access tokens, by which applications may register themselves (RFC 7591
+-- section 3).
+CREATE TABLE initial_tokens (
+    id           uuid        PRIMARY KEY,
+    token_hash   bytea       NOT NULL UNIQUE CHECK (length(token_hash) = 33),
+    name         varchar(128) NOT NULL CHECK (name <> ''),
+    profile      varchar(16) NOT NULL CHECK (profile IN ('oidc', 'oauth21', 'fapi2')),
+    scopes       text[]      NOT NULL DEFAULT '{}',  -- at most; none = those about a person
+    max_uses     int         NOT NULL CHECK (max_uses > 0),
+    uses         int         NOT NULL DEFAULT 0 CHECK (uses BETWEEN 0 AND max_uses),
+    created_by   uuid,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    expires_at   timestamptz NOT NULL,
+    last_used_at timestamptz,
+    revoked_at   timestamptz
+);
+CREATE INDEX initial_tokens_expires ON initial_tokens (expires_at);
+
 
 -- Signing out --------------------------------------------------------------
 

@@ -230,6 +230,7 @@ CREATE TABLE public.clients (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     protocol jsonb DEFAULT '{}'::jsonb NOT NULL,
+    registration jsonb,
     CONSTRAINT clients_access_token_alg_check CHECK ((length(access_token_alg) <= 16)),
     CONSTRAINT clients_access_token_format_check CHECK ((access_token_format = ANY (ARRAY['jwt'::text, 'opaque'::text]))),
     CONSTRAINT clients_access_token_ttl_check CHECK (((access_token_ttl >= 30) AND (access_token_ttl <= 86400))),
@@ -243,6 +244,7 @@ CREATE TABLE public.clients (
     CONSTRAINT clients_protocol_check CHECK ((jsonb_typeof(protocol) = 'object'::text)),
     CONSTRAINT clients_refresh_grace_check CHECK (((refresh_grace >= 0) AND (refresh_grace <= 300))),
     CONSTRAINT clients_refresh_token_ttl_check CHECK (((refresh_token_ttl >= 60) AND (refresh_token_ttl <= 7776000))),
+    CONSTRAINT clients_registration_check CHECK ((jsonb_typeof(registration) = 'object'::text)),
     CONSTRAINT clients_registration_token_hash_check CHECK ((length(registration_token_hash) = 33)),
     CONSTRAINT clients_type_check CHECK ((type = ANY (ARRAY['web'::text, 'spa'::text, 'native'::text, 'machine'::text])))
 );
@@ -351,6 +353,26 @@ CREATE TABLE public.idempotency (
     expires_at timestamp with time zone NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT idempotency_key_check CHECK ((length(key) <= 255))
+);
+
+CREATE TABLE public.initial_tokens (
+    id uuid NOT NULL,
+    token_hash bytea NOT NULL,
+    name character varying(128) NOT NULL,
+    profile character varying(16) NOT NULL,
+    scopes text[] DEFAULT '{}'::text[] NOT NULL,
+    max_uses integer NOT NULL,
+    uses integer DEFAULT 0 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT initial_tokens_check CHECK (((uses >= 0) AND (uses <= max_uses))),
+    CONSTRAINT initial_tokens_max_uses_check CHECK ((max_uses > 0)),
+    CONSTRAINT initial_tokens_name_check CHECK (((name)::text <> ''::text)),
+    CONSTRAINT initial_tokens_profile_check CHECK (((profile)::text = ANY ((ARRAY['oidc'::character varying, 'oauth21'::character varying, 'fapi2'::character varying])::text[]))),
+    CONSTRAINT initial_tokens_token_hash_check CHECK ((length(token_hash) = 33))
 );
 
 CREATE TABLE public.interactions (
@@ -582,6 +604,12 @@ ALTER TABLE ONLY public.groups
 ALTER TABLE ONLY public.idempotency
     ADD CONSTRAINT idempotency_pkey PRIMARY KEY (actor, key);
 
+ALTER TABLE ONLY public.initial_tokens
+    ADD CONSTRAINT initial_tokens_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.initial_tokens
+    ADD CONSTRAINT initial_tokens_token_hash_key UNIQUE (token_hash);
+
 ALTER TABLE ONLY public.interactions
     ADD CONSTRAINT interactions_pkey PRIMARY KEY (id_hash);
 
@@ -677,6 +705,8 @@ CREATE INDEX grants_user_client ON public.grants USING btree (user_id, client_id
 CREATE UNIQUE INDEX grants_user_code ON public.grants USING btree (user_code_hash) WHERE (state = 'pending'::text);
 
 CREATE INDEX idempotency_expires ON public.idempotency USING btree (expires_at);
+
+CREATE INDEX initial_tokens_expires ON public.initial_tokens USING btree (expires_at);
 
 CREATE INDEX interactions_expires ON public.interactions USING btree (expires_at);
 

@@ -22,6 +22,7 @@ const (
 	pathIntrospect = "/oauth2/introspect"
 	pathRevoke     = "/oauth2/revoke"
 	pathPAR        = "/oauth2/par"
+	pathRegister   = "/oauth2/register"
 	pathLogout     = "/oauth2/logout"
 	pathLogin      = "/login"
 	pathConsent    = "/consent"

@@ -27,6 +27,7 @@ type metadata struct {
 	Introspection         string   `json:"introspection_endpoint"`
 	Revocation            string   `json:"revocation_endpoint"`
 	PAR                   string   `json:"pushed_authorization_request_endpoint"`
+	Registration          string   `json:"registration_endpoint,omitempty"`
 	Scopes                []string `json:"scopes_supported"`
 	ResponseTypes         []string `json:"response_types_supported"`
 	ResponseModes         []string `json:"response_modes_supported"`
@@ -65,12 +66,17 @@ type document struct {
 }
 
 func (p *Provider) describe() (document, error) {
+	register := ""
+	if p.Registration != latchkey.RegistrationOff {
+		register = p.Issuer + pathRegister
+	}
 	confidential := []string{latchkey.AuthBasic, latchkey.AuthPost, latchkey.AuthSecretJWT, latchkey.AuthPrivateKeyJWT}
 	any := append(slices.Clone(confidential), latchkey.AuthNone)
 	body, err := json.Marshal(metadata{
 		Issuer: p.Issuer, Authorization: p.Issuer + pathAuthorize, Token: p.Issuer + pathToken, Userinfo: p.Issuer + pathUserinfo,
 		JWKS: p.Issuer + pathJWKS, EndSession: p.Issuer + pathLogout, Introspection: p.Issuer + pathIntrospect, Revocation: p.Issuer + pathRevoke, PAR: p.Issuer + pathPAR,
-		Scopes: latchkey.Scopes(), ResponseTypes: latchkey.ResponseTypes(), ResponseModes: latchkey.ResponseModes(), AuthorizationAlgs: latchkey.SigningAlgs(),
+		Registration: register,
+		Scopes:       latchkey.Scopes(), ResponseTypes: latchkey.ResponseTypes(), ResponseModes: latchkey.ResponseModes(), AuthorizationAlgs: latchkey.SigningAlgs(),
 		GrantTypes:   []string{latchkey.GrantAuthorizationCode, latchkey.GrantImplicit, latchkey.GrantRefreshToken, latchkey.GrantClientCredentials},
 		ACR:          []string{"phr"},
 		SubjectTypes: []string{"public"}, IDTokenAlgs: latchkey.SigningAlgs(),

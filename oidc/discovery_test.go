@@ -173,6 +173,7 @@ const discovered = `{
 "introspection_endpoint": "ISSUER/oauth2/introspect",
 "revocation_endpoint": "ISSUER/oauth2/revoke",
 "pushed_authorization_request_endpoint": "ISSUER/oauth2/par",
+"registration_endpoint": "ISSUER/oauth2/register",
 "require_pushed_authorization_requests": false,
 "scopes_supported": ["openid", "profile", "email", "address", "phone", "groups", "offline_access"],
 "response_types_supported": ["code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"],

@@ -14,7 +14,7 @@ import (
 )
 
 // Error codes of RFC 6749 §4.1.2.1 and §5.2, OpenID Connect Core §3.1.2.6,
-// RFC 8707 §2, RFC 9101 §7 and RFC 6750 §3.1.
+// RFC 8707 §2, RFC 9101 §7, RFC 6750 §3.1 and RFC 7591 §3.2.2.
 const (
 	codeInvalidRequest      = "invalid_request"
 	codeInvalidClient       = "invalid_client"
@@ -35,10 +35,13 @@ const (
 	codeInvalidRequestURI   = "invalid_request_uri"
 	codeInvalidObject       = "invalid_request_object"
 	codeRegistrationRefused = "registration_not_supported"
+	codeInvalidRedirectURI  = "invalid_redirect_uri"
+	codeInvalidMetadata     = "invalid_client_metadata"
 )
 
 // fault is a refusal in the words of the protocol. Its text is a constant of
-// ours: nothing that a client or a database said gets into an answer.
+// ours: nothing that a client or a database said gets into an answer, but for
+// metadata, which is quoted to the application that sent it.
 type fault struct {
 	code   string
 	text   string

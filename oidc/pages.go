@@ -59,12 +59,24 @@ func (p *Provider) showConsent(c *gin.Context, rq *request, s *latchkey.Session,
 	page := templates.Consent{
 		Base: templates.Base{Person: templates.PersonOf(s)},
 		App:  rq.client.Name, Host: hostOf(rq.redirect), Action: pathConsent,
-		Added:  "Added by your administrator on " + templates.Date(rq.client.CreatedAt) + ".",
+		Added:  cameBy(rq.client),
 		Hidden: []templates.Hidden{{Name: "request", Value: in.ID}, {Name: "token", Value: p.DB.ConsentToken(in.ID, s.ID)}},
 		Switch: pathLogin + "?request=" + url.QueryEscape(in.ID) + "&switch=1",
 	}
 	page.Read, page.Act, page.Stay = latchkey.ScopeWords(rq.scopes)
 	return p.show(c, http.StatusOK, page)
+}
+
+// cameBy says, in a full sentence, who connected an application and when.
+func cameBy(c *latchkey.Client) string {
+	on := templates.Date(c.CreatedAt) + "."
+	switch {
+	case c.Registration == nil:
+		return "Added by your administrator on " + on
+	case c.Registration.TokenID == "":
+		return "It registered itself here on " + on + " No administrator added it."
+	}
+	return "It registered itself here, with leave of your administrator, on " + on
 }
 
 // hostOf is where the answer goes, as people recognise it.

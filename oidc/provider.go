@@ -21,6 +21,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"latchkey"
 	"latchkey/keys"
 	"latchkey/outbound"
 	"latchkey/session"
@@ -42,6 +43,10 @@ type Options struct {
 	// Now is the time by which fetched keys grow old. nil = time.Now.
 	Now func() time.Time
 
+	// Registration says who may register applications by the protocol [whoever
+	// has an initial access token].
+	Registration latchkey.RegistrationMode
+
 	AccessTokenTTL     time.Duration // [10 min]
 	IDTokenTTL         time.Duration // [1 h]
 	CodeTTL            time.Duration // [60 s]
@@ -61,6 +66,11 @@ const (
 	limitPAR        = "par"
 	limitClientAuth = "client_auth"
 	limitAuthorize  = "authorize"
+	limitRegister   = "register"
+
+	// registrationAccount is what failed tokens of registration are counted by,
+	// beside the address.
+	registrationAccount = "registration"
 )
 
 // Provider answers the protocol's addresses.
@@ -102,6 +112,9 @@ func (o *Options) setDefaults() {
 		if *d.value == 0 {
 			*d.value = d.byDefault
 		}
+	}
+	if o.Registration == "" {
+		o.Registration = latchkey.RegistrationToken
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

@@ -34,6 +34,12 @@ func (s *Server) routes() *gin.Engine {
 	r.POST("/oauth2/introspect", s.form, s.page(s.provider.Introspect))
 	r.POST("/oauth2/revoke", token, s.form, s.page(s.provider.Revoke))
 	r.OPTIONS("/oauth2/revoke", token)
+	if s.registers {
+		r.POST("/oauth2/register", s.json, s.page(s.provider.Register))
+		r.GET("/oauth2/register/:id", s.page(s.provider.Registered))
+		r.PUT("/oauth2/register/:id", s.json, s.page(s.provider.Reregister))
+		r.DELETE("/oauth2/register/:id", s.page(s.provider.Deregister))
+	}
 	r.GET("/oauth2/logout", s.session, s.page(s.provider.Logout))
 	r.POST("/oauth2/logout", s.form, s.browser, s.page(s.provider.LogoutPost))
 	r.GET("/logout", s.session, s.page(s.provider.AskLogout))
@@ -65,6 +71,10 @@ func (s *Server) routes() *gin.Engine {
 	r.POST("/admin/clients/:id/secrets", s.origin, s.form, s.session, s.admin, s.fresh, s.page(s.operators.AddSecretForm))
 	r.GET("/admin/clients/:id/secrets/:secret/revoke", s.session, s.admin, s.page(s.operators.RevokeSecretPage))
 	r.POST("/admin/clients/:id/secrets/:secret/revoke", s.origin, s.form, s.session, s.admin, s.fresh, s.page(s.operators.RevokeSecretForm))
+	r.GET("/admin/registration", s.session, s.admin, s.page(s.operators.RegistrationPage))
+	r.POST("/admin/registration/tokens", s.origin, s.form, s.session, s.admin, s.fresh, s.page(s.operators.NewInitialTokenForm))
+	r.GET("/admin/registration/tokens/:id/revoke", s.session, s.admin, s.page(s.operators.RevokeInitialTokenPage))
+	r.POST("/admin/registration/tokens/:id/revoke", s.origin, s.form, s.session, s.admin, s.fresh, s.page(s.operators.RevokeInitialTokenForm))
 	r.GET("/admin/users", s.session, s.admin, s.page(s.operators.UsersPage))
 	r.GET("/admin/users/invite", s.session, s.admin, s.page(s.operators.InvitePage))
 	r.POST("/admin/users/invite", s.origin, s.form, s.session, s.admin, s.fresh, s.page(s.operators.InviteForm))

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"latchkey"
 	"latchkey/account"
 	"latchkey/admin"
 	"latchkey/audit"
@@ -37,6 +38,10 @@ type Options struct {
 	NoRateLimits   bool             // switches off every 429; caps on sizes and open rows stay
 	NoInvites      bool             // lets nobody new in, not even by an invitation that was made before
 
+	// Registration says who may register applications by the protocol; "" =
+	// whoever has an initial access token.
+	Registration latchkey.RegistrationMode
+
 	// How long sessions and tokens live; zero means the default of the package
 	// that makes them.
 	SessionTTL, SessionMaxAge           time.Duration
@@ -48,6 +53,7 @@ type Options struct {
 type Server struct {
 	*edge
 	version   string
+	registers bool // applications may register themselves
 	db        *storage.DB
 	keys      *keys.Ring
 	audit     *audit.Log
@@ -102,6 +108,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		edge: e, version: o.Version, db: o.DB, keys: ring, sessions: sessions, pages: pages, passkeys: passkeys,
+		registers: o.Registration != latchkey.RegistrationOff,
 	}
 	s.audit, err = audit.New(audit.Options{DB: o.DB, Issuer: o.Issuer.String()})
 	if err != nil {
@@ -109,7 +116,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.provider, err = oidc.New(oidc.Options{
 		DB: o.DB, Keys: s.keys, Sessions: sessions, Templates: s.pages, Issuer: o.Issuer.String(), Log: o.Log, Outbound: o.Outbound,
-		Allow: e.limits.Allow, Penalize: e.limits.Penalize,
+		Allow: e.limits.Allow, Penalize: e.limits.Penalize, Registration: o.Registration,
 		AccessTokenTTL: o.AccessTokenTTL, IDTokenTTL: o.IDTokenTTL, CodeTTL: o.CodeTTL,
 		RefreshTokenTTL: o.RefreshTokenTTL, RefreshTokenMaxAge: o.RefreshTokenMaxAge,
 	})
@@ -118,6 +125,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.operators, err = admin.New(admin.Options{
 		DB: o.DB, Issuer: o.Issuer.String(), Templates: pages, NoInvites: o.NoInvites, Outbound: o.Outbound, SessionMaxAge: o.SessionMaxAge,
+		Registration: o.Registration,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the administration: %w", err)

@@ -51,7 +51,7 @@ const clientColumns = `
 	c.redirect_uris, c.post_logout_redirect_uris, c.allowed_cors_origins, c.grant_types, c.response_types, c.scopes,
 	c.auth_method, c.first_party, c.introspects, c.id_token_alg, c.access_token_alg, c.access_token_format,
 	c.access_token_ttl, c.id_token_ttl, c.refresh_token_ttl, c.refresh_grace, c.refresh_without_offline,
-	c.tokens_not_before, c.metadata, c.protocol,
+	c.tokens_not_before, c.metadata, c.protocol, c.registration,
 	ARRAY(SELECT g.name FROM client_groups cg JOIN groups g ON g.id = cg.group_id WHERE cg.client_id = c.id ORDER BY g.name_key),
 	(SELECT coalesce(jsonb_agg(jsonb_build_object(
 	            'ID', s.id, 'ClientID', s.client_id, 'Hash', encode(s.secret_hash, 'base64'), 'Sealed', encode(s.secret, 'base64'), 'Prefix', s.prefix,
@@ -79,13 +79,13 @@ func scanClientAnd(row pgx.CollectableRow, more ...any) (latchkey.Client, error)
 	var c latchkey.Client
 	var access, id, refresh, grace *int
 	var notBefore *time.Time
-	var metadata, protocol, secrets []byte
+	var metadata, protocol, registration, secrets []byte
 	err := row.Scan(append([]any{
 		&c.ID, &c.Name, &c.Type, &c.Profile, &c.Enabled, &c.Version, &c.CreatedAt, &c.UpdatedAt,
 		&c.RedirectURIs, &c.PostLogoutRedirectURIs, &c.AllowedCORSOrigins, &c.GrantTypes, &c.ResponseTypes, &c.Scopes,
 		&c.AuthMethod, &c.FirstParty, &c.Introspects, &c.IDTokenAlg, &c.AccessTokenAlg, &c.AccessTokenFormat,
 		&access, &id, &refresh, &grace, &c.RefreshWithoutOffline,
-		&notBefore, &metadata, &protocol, &c.AllowedGroups, &secrets,
+		&notBefore, &metadata, &protocol, &registration, &c.AllowedGroups, &secrets,
 	}, more...)...)
 	if err != nil {
 		return c, err
@@ -96,7 +96,11 @@ func scanClientAnd(row pgx.CollectableRow, more ...any) (latchkey.Client, error)
 		c.RefreshGrace = &d
 	}
 	c.TokensNotBefore, c.CreatedAt, c.UpdatedAt = timeOf(notBefore), c.CreatedAt.UTC(), c.UpdatedAt.UTC()
-	return c, errors.Join(json.Unmarshal(metadata, &c.Metadata), json.Unmarshal(protocol, &c.Protocol), json.Unmarshal(secrets, &c.Secrets))
+	if registration == nil {
+		registration = []byte("null")
+	}
+	return c, errors.Join(json.Unmarshal(metadata, &c.Metadata), json.Unmarshal(protocol, &c.Protocol),
+		json.Unmarshal(registration, &c.Registration), json.Unmarshal(secrets, &c.Secrets))
 }
 
 // seconds turns a nullable number of seconds into a duration; 0 means unset.
@@ -125,9 +129,11 @@ func (tx *Tx) CreateClient(ctx context.Context, c *latchkey.Client, secret strin
 			return err
 		}
 	}
-	err := tx.Record(ctx, latchkey.Event{Kind: latchkey.ClientRegistered, ClientID: c.ID,
-		Detail: map[string]any{"type": c.Type, "profile": string(c.Profile), "first_party": c.FirstParty}})
-	if err != nil {
+	detail := map[string]any{"type": c.Type, "profile": string(c.Profile), "first_party": c.FirstParty}
+	if c.Registration != nil {
+		detail["by_itself"], detail["initial_token"] = true, c.Registration.TokenID
+	}
+	if err := tx.Record(ctx, latchkey.Event{Kind: latchkey.ClientRegistered, ClientID: c.ID, Detail: detail}); err != nil {
 		return err
 	}
 	return tx.bumpCache(ctx, CacheClients)
@@ -142,11 +148,11 @@ func (tx *Tx) insertClient(ctx context.Context, c *latchkey.Client) error {
 		INSERT INTO clients (id, name, type, profile, enabled, redirect_uris, post_logout_redirect_uris, allowed_cors_origins,
 		                     grant_types, response_types, scopes, auth_method, first_party, introspects,
 		                     id_token_alg, access_token_alg, access_token_format, access_token_ttl, id_token_ttl,
-		                     refresh_token_ttl, refresh_grace, refresh_without_offline, metadata, protocol, created_by)
+		                     refresh_token_ttl, refresh_grace, refresh_without_offline, metadata, protocol, registration, created_by)
 		VALUES (@id, @name, @type, @profile, @enabled, @redirect_uris, @post_logout_redirect_uris, @allowed_cors_origins,
 		        @grant_types, @response_types, @scopes, @auth_method, @first_party, @introspects,
 		        @id_token_alg, @access_token_alg, @access_token_format, @access_token_ttl, @id_token_ttl,
-		        @refresh_token_ttl, @refresh_grace, @refresh_without_offline, @metadata, @protocol, @created_by)
+		        @refresh_token_ttl, @refresh_grace, @refresh_without_offline, @metadata, @protocol, @registration, @created_by)
 		RETURNING created_at`, a, pgx.RowTo[time.Time])
 	if violates(err, "clients_pkey") {
 		return latchkey.Refuse(latchkey.ErrConflict, "client_exists", "An application with this id exists already.")
@@ -162,7 +168,12 @@ func (tx *Tx) insertClient(ctx context.Context, c *latchkey.Client) error {
 func clientArgs(ctx context.Context, c *latchkey.Client) (args, error) {
 	metadata, err := json.Marshal(c.Metadata)
 	protocol, err2 := json.Marshal(c.Protocol)
-	if err := errors.Join(err, err2); err != nil {
+	var registration []byte // null of an administrator's
+	var err3 error
+	if c.Registration != nil {
+		registration, err3 = json.Marshal(c.Registration)
+	}
+	if err := errors.Join(err, err2, err3); err != nil {
 		return nil, fmt.Errorf("encode client metadata: %w", err)
 	}
 	var grace *int
@@ -179,7 +190,8 @@ func clientArgs(ctx context.Context, c *latchkey.Client) (args, error) {
 		"id_token_alg": c.IDTokenAlg, "access_token_alg": c.AccessTokenAlg, "access_token_format": c.AccessTokenFormat,
 		"access_token_ttl": inSeconds(c.AccessTokenTTL), "id_token_ttl": inSeconds(c.IDTokenTTL),
 		"refresh_token_ttl": inSeconds(c.RefreshTokenTTL), "refresh_grace": grace,
-		"refresh_without_offline": c.RefreshWithoutOffline, "metadata": metadata, "protocol": protocol, "created_by": orNull(latchkey.ActorFrom(ctx).UserID),
+		"refresh_without_offline": c.RefreshWithoutOffline, "metadata": metadata, "protocol": protocol, "registration": registration,
+		"created_by": orNull(latchkey.ActorFrom(ctx).UserID),
 	}, nil
 }
 

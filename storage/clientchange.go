@@ -44,6 +44,7 @@ func (tx *Tx) UpdateClient(ctx context.Context, next *latchkey.Client) (changed 
 	if before.Version != next.Version {
 		return nil, latchkey.Refuse(latchkey.ErrConflict, "conflict", "Somebody changed this application since you opened it. Look at it again, then change it.")
 	}
+	boundByAdministrator(before, next)
 	return tx.changeClient(ctx, before, next)
 }
 
@@ -114,7 +115,7 @@ func (tx *Tx) storeClient(ctx context.Context, c *latchkey.Client) error {
 		    id_token_alg = @id_token_alg, access_token_alg = @access_token_alg, access_token_format = @access_token_format,
 		    access_token_ttl = @access_token_ttl, id_token_ttl = @id_token_ttl, refresh_token_ttl = @refresh_token_ttl,
 		    refresh_grace = @refresh_grace, refresh_without_offline = @refresh_without_offline, metadata = @metadata,
-		    protocol = @protocol,
+		    protocol = @protocol, registration = @registration,
 		    tokens_not_before = CASE WHEN @enabled THEN tokens_not_before ELSE clock_timestamp() END,
 		    version = version + 1, updated_at = now()
 		WHERE id = @id

@@ -218,6 +218,14 @@ func (qs *queries) NewClientSecret() string {
 	return SecretPrefix + token
 }
 
+// NewSecretFor makes the secret that the method of an application needs.
+func (qs *queries) NewSecretFor(c *latchkey.Client) string {
+	if c.AuthMethod == latchkey.AuthSecretJWT {
+		return qs.NewClientKey()
+	}
+	return qs.NewClientSecret()
+}
+
 // NewClientKey makes a secret of 512 random bits: as the key of an HMAC it is
 // long enough for each (RFC 7518 §3.2).
 func (qs *queries) NewClientKey() string {

@@ -44,6 +44,8 @@ func Sweepers() []Sweeper {
 		{Name: "idempotency", Every: time.Hour, lock: 0x6c6b7377_06, batch: sweep("idempotency", old)},
 		{Name: "jobs", Every: time.Hour, lock: 0x6c6b7377_07, batch: sweep("jobs", `expires_at < now() - interval '`+noticeLife+`'`)},
 		{Name: "signing_keys", Every: 24 * time.Hour, lock: 0x6c6b7377_09, batch: sweep("signing_keys", `delete_at < now() - interval '1 hour'`)},
+		// Initial access tokens stay listed for a while after their end.
+		{Name: "initial_tokens", Every: 24 * time.Hour, lock: 0x6c6b7377_0a, batch: sweep("initial_tokens", `expires_at < now() - interval '90 days'`)},
 		// Used links stay a week past their end, so that whoever opens one again
 		// is told what happened to it.
 		{Name: "one_time_links", Every: 24 * time.Hour, lock: 0x6c6b7377_08, batch: sweep("one_time_links", `expires_at < now() - interval '7 days'`)},

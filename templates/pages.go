@@ -6,6 +6,7 @@ var allPages = []Page{
 	Consent{}, HandOver{}, FormPost{}, Logout{}, SignedOut{}, Error{},
 	AccountProfile{}, AccountPasskeys{}, AccountPasskeyRemove{}, AccountRecovery{}, AccountSessions{}, AccountApps{},
 	AdminClients{}, AdminClientNew{}, AdminClientDone{}, AdminClient{},
+	AdminRegistration{}, AdminTokenDone{},
 	AdminUsers{}, AdminInvite{}, AdminLink{}, AdminUser{}, AdminUserProfile{}, AdminGroups{}, AdminGroup{}, AdminConfirm{},
 }
 

@@ -31,6 +31,7 @@ type ClientItem struct {
 	Who     string // "Everyone", "engineering, ops", "No person"
 	Consent bool   // people are asked
 	Enabled bool
+	Self    bool // it registered itself
 	Created When
 }
 

@@ -35,7 +35,7 @@ func adminSamples() []sample {
 	clients := []templates.ClientItem{
 		{ID: "wiki", Name: "Wiki", Host: "wiki.meridian.example", Type: "Server web app", Who: "Everyone", Enabled: true, Created: ago(264 * day)},
 		{ID: "grafana", Name: "Grafana", Host: "grafana.meridian.example", Type: "Server web app", Who: "engineering", Enabled: true, Created: ago(30 * day)},
-		{ID: "fn", Name: "Field Notes", Host: "fieldnotes.example", Type: "Browser app", Who: "Everyone", Consent: true, Enabled: true, Created: ago(9 * time.Hour)},
+		{ID: "fn", Name: "Field Notes", Host: "fieldnotes.example", Type: "Browser app", Who: "Everyone", Consent: true, Enabled: true, Self: true, Created: ago(9 * time.Hour)},
 		{ID: "nb", Name: "Nightly backup", Type: "Machine", Who: "No person", Enabled: true, Created: ago(3 * day)},
 		{ID: "crm", Name: "Old CRM", Host: "crm.meridian.example", Type: "Server web app", Who: "sales", Created: ago(500 * day)},
 		{ID: "long", Name: longName, Host: longHost, Type: "Mobile or desktop app", Who: longName, Enabled: true, Created: ago(day)},
@@ -70,7 +70,7 @@ func adminSamples() []sample {
 	open2.Open = true
 	job.Form = templates.ClientForm{Name: "Nightly backup", Type: "machine", Version: "1", More: &open2}
 	alone := templates.ClientForm{Type: "web"}
-	return append(peopleSamples(groups), []sample{
+	return append(append(peopleSamples(groups), registrationSamples()...), []sample{
 		{"admin-clients", templates.AdminClients{Base: person(true), Items: clients, Count: "6 of 14", Next: "?cursor=abc"}, ""},
 		{"admin-clients-empty", templates.AdminClients{Base: person(true)}, ""},
 		{"admin-clients-none", templates.AdminClients{Base: person(true), Query: "grifana", Count: "0 of 14"}, ""},

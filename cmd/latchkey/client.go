@@ -21,6 +21,7 @@ type clientCmd struct {
 	Enable  clientEnableCmd  `cmd:"" help:"Turn an application on again."`
 	Delete  clientDeleteCmd  `cmd:"" help:"Delete an application with its secrets, tokens and consents, for good."`
 	Secret  clientSecretCmd  `cmd:"" help:"Secrets of an application: several may work side by side."`
+	Token   clientTokenCmd   `cmd:"" help:"Initial access tokens, by which applications register themselves."`
 }
 
 // application names an application.
@@ -136,6 +137,7 @@ var flagOf = map[string]string{
 	"client_id": "--id", "client_secret": "--secret-file", "client_name": "--name", "redirect_uris": "--redirect-uri",
 	"post_logout_redirect_uris": "--post-logout-redirect-uri", "type": "--type", "profile": "--profile", "scope": "--scope",
 	"token_endpoint_auth_method": "--auth-method", "jwks": "--jwks", "jwks_uri": "--jwks-uri", "allowed_groups": "--group", "access_token_format": "--access-token-format", "ttl": "--ttl",
+	"name": "--name", "max_uses": "--uses",
 }
 
 // byFlag says of wrong metadata which flag it was, or which member of the file.

@@ -92,6 +92,9 @@ func (c *commands) described(client *latchkey.Client) string {
 			rows = append(rows, more.name, more.value)
 		}
 	}
+	if by := client.Registration; by != nil {
+		rows = append(rows, "registered", "by itself, "+orWord(wordsOf("with token ", by.TokenName), "registration was open"))
+	}
 	rows = append(rows, "since", at(client.CreatedAt), "issuer", c.Issuer, "discovery", c.Issuer+"/.well-known/openid-configuration")
 	if !client.HasSecret() {
 		return facts(rows...)
@@ -140,6 +143,14 @@ func prefixOf(prefix string) string {
 		return "(your own)"
 	}
 	return prefix + "…"
+}
+
+// wordsOf is text after its words; nothing after nothing.
+func wordsOf(words, text string) string {
+	if text == "" {
+		return ""
+	}
+	return words + text
 }
 
 func orWord(text, word string) string {

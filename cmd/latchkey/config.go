@@ -53,10 +53,11 @@ type settings struct {
 
 	lifetimes `embed:""`
 
-	SignUp     string `default:"invite" help:"invite lets people in by links that administrators make, off nobody."`
-	RateLimits string `default:"on" enum:"on,off" help:"off answers nobody 429: for benchmarks and certification."`
-	LogLevel   string `default:"info" enum:"debug,info,warn,error" help:"What is logged: ${enum}."`
-	LogFormat  string `help:"text or json; text on a terminal, else json." placeholder:"FORMAT"`
+	SignUp       string `default:"invite" help:"invite lets people in by links that administrators make, off nobody."`
+	Registration string `default:"token" enum:"off,token,open" help:"Who may register applications by the protocol (RFC 7591): off nobody, token whoever has an initial access token, open everybody. Default ${default}."`
+	RateLimits   string `default:"on" enum:"on,off" help:"off answers nobody 429: for benchmarks and certification."`
+	LogLevel     string `default:"info" enum:"debug,info,warn,error" help:"What is logged: ${enum}."`
+	LogFormat    string `help:"text or json; text on a terminal, else json." placeholder:"FORMAT"`
 
 	later `embed:""`
 

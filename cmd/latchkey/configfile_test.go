@@ -43,7 +43,7 @@ func TestConfigFileTakesEffect(t *testing.T) {
 		{"db-max-conns: 0", "--db-max-conns"},
 		{"acme: true", "--acme"},
 		{"session-ttl: 5s", "--session-ttl"},
-		{"registration: open", "--registration"},
+		{"registration: all", "--registration"},
 	} {
 		if code, _, stderr := command(t, "version", "--config", configFileOf(t, refused.line)); code != exitUsage || !strings.Contains(stderr, refused.says) {
 			t.Errorf("%s: exit %d, want %d with %q: %s", refused.line, code, exitUsage, refused.says, stderr)

@@ -11,7 +11,6 @@ import (
 type later struct {
 	RedisURL        string `hidden:"" name:"redis-url"`
 	ChallengeStore  string `hidden:""`
-	Registration    string `hidden:""`
 	SignUpDomains   string `hidden:""`
 	SMTPURL         string `hidden:"" name:"smtp-url"`
 	MailFrom        string `hidden:""`
@@ -30,7 +29,6 @@ func (l *later) check(signUp string) error {
 	}{
 		{"redis-url", l.RedisURL, "nodes share what they must through PostgreSQL", nil},
 		{"challenge-store", l.ChallengeStore, "challenges are kept in PostgreSQL", []string{"postgres"}},
-		{"registration", l.Registration, "administrators register applications", []string{"off"}},
 		{"sign-up", signUp, "people come by invitation", []string{"invite", "off"}},
 		{"sign-up-domains", l.SignUpDomains, "people come by invitation", nil},
 		{"smtp-url", l.SMTPURL, "links are shown to whoever makes them", nil},

@@ -102,7 +102,8 @@ func (c *commands) serverOptions(db *storage.DB) server.Options {
 	return server.Options{
 		Issuer: c.issuer, RPID: c.RPID, DB: db, Log: c.log, Version: version,
 		TrustedProxies: c.proxies, Outbound: c.outbound, NoRateLimits: c.RateLimits == "off", NoInvites: c.SignUp == "off",
-		SessionTTL: time.Duration(c.SessionTTL), SessionMaxAge: time.Duration(c.SessionMaxAge),
+		Registration: latchkey.RegistrationMode(c.Registration),
+		SessionTTL:   time.Duration(c.SessionTTL), SessionMaxAge: time.Duration(c.SessionMaxAge),
 		AccessTokenTTL: time.Duration(c.AccessTokenTTL), IDTokenTTL: time.Duration(c.IDTokenTTL), CodeTTL: time.Duration(c.CodeTTL),
 		RefreshTokenTTL: time.Duration(c.RefreshTokenTTL), RefreshTokenMaxAge: time.Duration(c.RefreshTokenMaxAge),
 	}

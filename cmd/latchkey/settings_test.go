@@ -85,8 +85,7 @@ func TestWrongSettings(t *testing.T) {
 		{"challenges in memory", []string{"--challenge-store", "memory"}, "not available in this release"},
 		{"challenges in Redis", []string{"--challenge-store", "redis"}, "not available in this release"},
 		{"Redis", []string{"--redis-url", "redis://cache"}, "--redis-url"},
-		{"registration by token", []string{"--registration", "token"}, "not available in this release"},
-		{"open registration", []string{"--registration", "open"}, "not available in this release"},
+		{"registration by a word of its own", []string{"--registration", "invite"}, "--registration"},
 		{"mail", []string{"--smtp-url", "smtp://mail"}, "--smtp-url"},
 		{"a sender of mail", []string{"--mail-from", "id@example.com"}, "--mail-from"},
 		{"a network to fetch from that is none", []string{"--outbound-allow", "10.0.0.0/8,here"}, "--outbound-allow"},
@@ -172,6 +171,7 @@ func TestRightSettings(t *testing.T) {
 		{"--code-ttl", "10s", "--access-token-ttl", "30s", "--id-token-ttl", "30s", "--refresh-token-ttl", "1m", "--refresh-token-max-age", "1m"},
 		{"--code-ttl", "10m", "--access-token-ttl", "1d", "--id-token-ttl", "24h", "--refresh-token-ttl", "90d", "--refresh-token-max-age", "730d"},
 		{"--sign-up", "invite", "--registration", "off", "--challenge-store", "postgres"},
+		{"--registration", "token"}, {"--registration", "open"},
 		{"--sign-up", "off"},
 		{"--outbound-allow", "10.0.0.0/8,fd00::/8,192.168.1.5"},
 	} {

@@ -93,6 +93,7 @@ func (h *house) everything() string {
 		              (SELECT jsonb_agg(to_jsonb(m) ORDER BY user_id, group_id) FROM memberships m),
 		              (SELECT jsonb_agg(to_jsonb(l) - 'first_browser' ORDER BY id) FROM one_time_links l),
 		              (SELECT jsonb_agg(to_jsonb(c) ORDER BY id) FROM clients c), (SELECT jsonb_agg(to_jsonb(c) - 'last_used_at' ORDER BY id) FROM client_secrets c),
+		              (SELECT jsonb_agg(to_jsonb(t) ORDER BY id) FROM initial_tokens t),
 		              (SELECT jsonb_agg(to_jsonb(k) - 'private_key' ORDER BY kid) FROM signing_keys k),
 		              (SELECT jsonb_agg(to_jsonb(s) - 'last_activity' - 'idle_expires_at' ORDER BY id) FROM sessions s))`)
 }
