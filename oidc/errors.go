@@ -37,6 +37,7 @@ const (
 	codeRegistrationRefused = "registration_not_supported"
 	codeInvalidRedirectURI  = "invalid_redirect_uri"
 	codeInvalidMetadata     = "invalid_client_metadata"
+	codeUnapprovedStatement = "unapproved_software_statement"
 )
 
 // fault is a refusal in the words of the protocol. Its text is a constant of

@@ -211,6 +211,8 @@ func registrationFault(err error) *fault {
 		return &fault{code: codeAccessDenied, text: problem.Message, status: http.StatusForbidden, reason: problem.Code}
 	case problem.Code == "malformed_metadata":
 		return refuse(codeInvalidMetadata, problem.Message).because(problem.Code)
+	case problem.Fields["software_statement"] != "":
+		return refuse(codeUnapprovedStatement, "The statements of no publisher are believed here.")
 	case problem.Fields["redirect_uris"] != "":
 		return refuse(codeInvalidRedirectURI, inWords(problem.Fields))
 	case len(problem.Fields) > 0:
