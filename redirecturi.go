@@ -220,6 +220,15 @@ func originOf(u *url.URL) string {
 	return u.Scheme + "://" + host
 }
 
+// OriginOf is the origin of a web address (RFC 6454 §4); "" of any other.
+func OriginOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return ""
+	}
+	return originOf(u)
+}
+
 // Origins are those whose scripts may call token, userinfo and revocation: of
 // applications in the browser the origins of their redirect URIs, and those
 // that were listed.

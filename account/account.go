@@ -72,8 +72,9 @@ func base(owner *latchkey.Session, said string) templates.Base {
 // signedOut leads away a browser whose own session just ended; done says why
 // (package oidc has the words), "" = the person asked for just that.
 func (s *Service) signedOut(c *gin.Context, done string) error {
-	cookie := s.sessions.EndCookie()
-	http.SetCookie(c.Writer, &cookie)
+	for _, cookie := range s.sessions.EndCookies(c.Request.Context()) {
+		http.SetCookie(c.Writer, &cookie)
+	}
 	if done == "" {
 		return redirect(c, "/logout")
 	}

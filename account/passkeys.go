@@ -131,7 +131,7 @@ func (s *Service) RemovePasskey(ctx context.Context, in *OneIn) (*RemovedOut, er
 		return nil, err
 	}
 	if in.ID == owner.CredentialID {
-		out.SetCookie = []http.Cookie{s.sessions.EndCookie()}
+		out.SetCookie = s.sessions.EndCookies(ctx)
 	}
 	return out, nil
 }

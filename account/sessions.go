@@ -69,7 +69,7 @@ func (s *Service) EndSession(ctx context.Context, in *OneIn) (*EndedOut, error) 
 	if err := s.endSession(ctx, owner.UserID, in.ID); err != nil {
 		return nil, err
 	}
-	return s.ended(in.ID == owner.ID), nil
+	return s.ended(ctx, in.ID == owner.ID), nil
 }
 
 // EndSessionsIn says which sessions end.
@@ -91,14 +91,14 @@ func (s *Service) EndSessions(ctx context.Context, in *EndSessionsIn) (*EndedOut
 	if err := s.endSessions(ctx, owner.UserID, except); err != nil {
 		return nil, err
 	}
-	return s.ended(except == ""), nil
+	return s.ended(ctx, except == ""), nil
 }
 
-func (s *Service) ended(own bool) *EndedOut {
+func (s *Service) ended(ctx context.Context, own bool) *EndedOut {
 	if !own {
 		return &EndedOut{}
 	}
-	return &EndedOut{SetCookie: []http.Cookie{s.sessions.EndCookie()}}
+	return &EndedOut{SetCookie: s.sessions.EndCookies(ctx)}
 }
 
 // endSession ends one session of a person. One that is not there or somebody

@@ -15,17 +15,18 @@ import (
 
 // Addresses of the protocol (CONTRACT: addresses).
 const (
-	pathAuthorize  = "/oauth2/authorize"
-	pathToken      = "/oauth2/token"
-	pathUserinfo   = "/oauth2/userinfo"
-	pathJWKS       = "/oauth2/jwks"
-	pathIntrospect = "/oauth2/introspect"
-	pathRevoke     = "/oauth2/revoke"
-	pathPAR        = "/oauth2/par"
-	pathRegister   = "/oauth2/register"
-	pathLogout     = "/oauth2/logout"
-	pathLogin      = "/login"
-	pathConsent    = "/consent"
+	pathAuthorize    = "/oauth2/authorize"
+	pathToken        = "/oauth2/token"
+	pathUserinfo     = "/oauth2/userinfo"
+	pathJWKS         = "/oauth2/jwks"
+	pathIntrospect   = "/oauth2/introspect"
+	pathRevoke       = "/oauth2/revoke"
+	pathPAR          = "/oauth2/par"
+	pathRegister     = "/oauth2/register"
+	pathLogout       = "/oauth2/logout"
+	pathCheckSession = "/oauth2/check_session"
+	pathLogin        = "/login"
+	pathConsent      = "/consent"
 )
 
 // Authorize serves GET /oauth2/authorize: a request of an application, or with

@@ -96,6 +96,9 @@ func (w *world) wantRedirect(t *testing.T, what string, got *answer, code string
 	back := got.location(t)
 	q := back.Query()
 	want := url.Values{"keep": {"1"}, "error": {code}, "error_description": q["error_description"], "state": {"s t&ate"}, "iss": {w.issuer}}
+	if code == "login_required" || code == "consent_required" {
+		want.Set("session_state", q.Get("session_state"))
+	}
 	if diff := cmp.Diff(want, q); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}

@@ -48,6 +48,7 @@ type metadata struct {
 	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
 	BackchannelLogout     bool     `json:"backchannel_logout_supported"`
 	BackchannelLogoutSID  bool     `json:"backchannel_logout_session_supported"`
+	CheckSessionIframe    string   `json:"check_session_iframe"`
 	FrontchannelLogout    bool     `json:"frontchannel_logout_supported"`
 	FrontchannelLogoutSID bool     `json:"frontchannel_logout_session_supported"`
 	IssuerInResponse      bool     `json:"authorization_response_iss_parameter_supported"`
@@ -86,7 +87,8 @@ func (p *Provider) describe() (document, error) {
 		Prompts:          []string{promptNone, promptLogin, promptConsent, promptSelect},
 		ChallengeMethods: []string{"S256"}, IssuerInResponse: true, RequestParameter: true, RequestURIParameter: true, RequireRequestURIRegd: true,
 		BackchannelLogout: true, BackchannelLogoutSID: true, FrontchannelLogout: true, FrontchannelLogoutSID: true,
-		RequestObjectAlgs: latchkey.SigningAlgs(),
+		RequestObjectAlgs:  latchkey.SigningAlgs(),
+		CheckSessionIframe: p.Issuer + pathCheckSession,
 	})
 	if err != nil {
 		return document{}, fmt.Errorf("render discovery: %w", err)

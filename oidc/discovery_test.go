@@ -191,6 +191,7 @@ const discovered = `{
 "code_challenge_methods_supported": ["S256"],
 "authorization_response_iss_parameter_supported": true,
 "backchannel_logout_supported": true,
+"check_session_iframe": "ISSUER/oauth2/check_session",
 "frontchannel_logout_supported": true,
 "frontchannel_logout_session_supported": true,
 "backchannel_logout_session_supported": true,

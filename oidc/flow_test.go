@@ -30,7 +30,7 @@ func TestAnIndependentClientVerifiesEverything(t *testing.T) {
 				Scopes: []string{"openid", "profile", "email", "groups", "offline_access"}}
 			answered := b.get(t, config.AuthCodeURL("the state", goidc.Nonce("the nonce"), oauth2.S256ChallengeOption(verifier)))
 			back := answered.location(t).Query()
-			if diff := cmp.Diff(url.Values{"keep": {"1"}, "state": {"the state"}, "iss": {w.issuer}, "code": back["code"]}, back); diff != "" {
+			if diff := cmp.Diff(url.Values{"keep": {"1"}, "state": {"the state"}, "iss": {w.issuer}, "code": back["code"], "session_state": back["session_state"]}, back); diff != "" {
 				t.Errorf("answer (-want +got):\n%s", diff)
 			}
 			token, err := config.Exchange(t.Context(), back.Get("code"), oauth2.VerifierOption(verifier))

@@ -224,8 +224,9 @@ func (p *Provider) endSession(c *gin.Context, s *latchkey.Session) ([]storage.To
 	if err != nil {
 		return nil, err
 	}
-	cookie := p.Sessions.EndCookie()
-	http.SetCookie(c.Writer, &cookie)
+	for _, cookie := range p.Sessions.EndCookies(ctx) {
+		http.SetCookie(c.Writer, &cookie)
+	}
 	return ended.Told, nil
 }
 

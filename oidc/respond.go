@@ -17,6 +17,7 @@ import (
 // form-action to every redirect that follows a form, the application's own
 // included.
 func (p *Provider) respond(c *gin.Context, rq *request, params url.Values) error {
+	p.addSessionState(c, rq, params)
 	params, err := p.complete(rq, params)
 	if err != nil {
 		return err

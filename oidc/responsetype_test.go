@@ -97,6 +97,7 @@ func TestEveryResponseType(t *testing.T) {
 			if slices.Contains(words, "id_token") {
 				expect.Set("id_token", id)
 			}
+			expect.Set("session_state", p.Get("session_state"))
 			if diff := cmp.Diff(expect, p); diff != "" || slices.Contains(words, "code") != (code != "") {
 				t.Errorf("%s (-want +got):\n%s", what, diff)
 			}
@@ -191,6 +192,9 @@ func TestResponseTypesAndModesThatAreRefused(t *testing.T) {
 		before := w.events(t, latchkey.AuthorizationRefused, c.reason)
 		to := b.get(t, c.app.request(c.change...)).toApp(t)
 		want := url.Values{"error": {c.code}, "error_description": to.params["error_description"], "state": {"s t&ate"}, "iss": {w.issuer}}
+		if c.code == "login_required" {
+			want.Set("session_state", to.params.Get("session_state"))
+		}
 		if diff := cmp.Diff(want, to.params); diff != "" || to.mode != c.mode || to.address != c.app.RedirectURIs[0] || to.params.Get("error_description") == "" {
 			t.Errorf("%s: by %s to %s (-want +got):\n%s", c.what, to.mode, to.address, diff)
 		}

@@ -127,7 +127,7 @@ func (w *world) router(p *oidc.Provider) http.Handler {
 		{"POST", "/oauth2/token", p.Token}, {"GET", "/oauth2/token", p.Token},
 		{"GET", "/oauth2/userinfo", p.Userinfo}, {"POST", "/oauth2/userinfo", p.Userinfo},
 		{"POST", "/oauth2/introspect", p.Introspect}, {"POST", "/oauth2/par", p.PushRequest}, {"POST", "/oauth2/revoke", p.Revoke},
-		{"GET", "/oauth2/logout", p.Logout}, {"POST", "/oauth2/logout", p.LogoutPost}, {"POST", "/logout", p.ConfirmLogout},
+		{"GET", "/oauth2/logout", p.Logout}, {"POST", "/oauth2/logout", p.LogoutPost}, {"POST", "/logout", p.ConfirmLogout}, {"GET", "/oauth2/check_session", p.CheckSession},
 		{"POST", "/oauth2/register", p.Register}, {"GET", "/oauth2/register/:id", p.Registered},
 		{"PUT", "/oauth2/register/:id", p.Reregister}, {"DELETE", "/oauth2/register/:id", p.Deregister},
 		{"GET", "/oauth2/jwks", p.JWKS},

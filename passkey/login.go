@@ -191,7 +191,11 @@ func (s *Service) finishLogin(ctx context.Context, st *state, owner *storage.Own
 	if err := s.endReplaced(ctx); err != nil {
 		return nil, err
 	}
-	return s.signedIn(st, owner, started, rawToken), nil
+	out := s.signedIn(st, owner, started, rawToken)
+	if session.BrowserFrom(ctx).State != "" { // it is of the session before
+		out.SetCookie = append(out.SetCookie, s.sessions.StateCookie(s.db.BrowserState(started.ID)))
+	}
+	return out, nil
 }
 
 // endReplaced ends the session whose cookie the new one overwrites, since

@@ -103,7 +103,7 @@ func (s *Service) Logout(ctx context.Context, _ *struct{}) (*LogoutOut, error) {
 			return nil, err
 		}
 	}
-	out := &LogoutOut{SetCookie: []http.Cookie{s.sessions.EndCookie()}}
+	out := &LogoutOut{SetCookie: s.sessions.EndCookies(ctx)}
 	out.Body.RedirectTo = "/login"
 	return out, nil
 }

@@ -94,7 +94,7 @@ func TestAddressesThatAreNotBuilt(t *testing.T) {
 	t.Parallel()
 	app := servertest.Start(t)
 	_, discovery := ask(t, "GET", app.URL+"/.well-known/openid-configuration", "")
-	for _, path := range []string{"/oauth2/check_session", "/oauth2/device_authorization", "/oauth2/bc-authorize", "/device"} {
+	for _, path := range []string{"/oauth2/device_authorization", "/oauth2/bc-authorize", "/device"} {
 		for _, method := range []string{"GET", "POST"} {
 			if res, _ := ask(t, method, app.URL+path, ""); res.StatusCode != http.StatusNotFound {
 				t.Errorf("%s %s answered %d", method, path, res.StatusCode)

@@ -42,6 +42,7 @@ func (s *Server) routes() *gin.Engine {
 	}
 	r.GET("/oauth2/logout", s.session, s.page(s.provider.Logout))
 	r.POST("/oauth2/logout", s.form, s.browser, s.page(s.provider.LogoutPost))
+	r.GET("/oauth2/check_session", s.page(s.provider.CheckSession)) // framable: the one page that is
 	r.GET("/logout", s.session, s.page(s.provider.AskLogout))
 	r.POST("/logout", s.origin, s.form, s.session, s.page(s.provider.ConfirmLogout))
 

@@ -14,19 +14,19 @@ import (
 // is for localhost only, the port is part of the name, since cookies ignore
 // ports, and Secure is left out, since Safari refuses it there.
 type names struct {
-	session, pre string
-	secure       bool
+	session, pre, state string
+	secure              bool
 }
 
 func namesFor(issuer *url.URL) names {
 	if issuer.Scheme == "https" {
-		return names{session: "__Host-latchkey", pre: "__Host-latchkey-pre", secure: true}
+		return names{session: "__Host-latchkey", pre: "__Host-latchkey-pre", state: "__Host-latchkey-opbs", secure: true}
 	}
 	port := issuer.Port()
 	if port == "" {
 		port = "80"
 	}
-	return names{session: "latchkey-" + port, pre: "latchkey-pre-" + port}
+	return names{session: "latchkey-" + port, pre: "latchkey-pre-" + port, state: "latchkey-opbs-" + port}
 }
 
 // longestCookie is well above any value of ours.
@@ -71,6 +71,30 @@ func (s *Sessions) EnsurePre(ctx context.Context) (pre string, cookies []http.Co
 	}
 	made := s.NewPre()
 	return made.Value, []http.Cookie{made}
+}
+
+// StateCookie carries the browser state of OpenID Connect Session Management; ""
+// removes it. A script in a frame of ours reads it, inside pages of other sites
+// too where the browser lets it: it has no authority.
+func (s *Sessions) StateCookie(value string) http.Cookie {
+	c := s.make(s.names.state, value, 0)
+	if value == "" {
+		c.MaxAge = -1
+	}
+	c.HttpOnly = false
+	if s.names.secure {
+		c.SameSite = http.SameSiteNoneMode // refused by browsers without Secure
+	}
+	return c
+}
+
+// EndCookies are EndCookie and, where the browser has one, the end of its state.
+func (s *Sessions) EndCookies(ctx context.Context) []http.Cookie {
+	cookies := []http.Cookie{s.EndCookie()}
+	if BrowserFrom(ctx).State != "" {
+		cookies = append(cookies, s.StateCookie(""))
+	}
+	return cookies
 }
 
 func (s *Sessions) make(name, value string, maxAge int) http.Cookie {

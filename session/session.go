@@ -65,6 +65,7 @@ func (s *Sessions) Times() storage.SessionTimes { return s.times }
 type Browser struct {
 	Pre     string // before sign-in; empty when it has none
 	Session string // of its session, live or not; empty when it has none
+	State   string // of session management, without authority; empty when it has none
 }
 
 type browserKey struct{}
@@ -72,7 +73,7 @@ type sessionKey struct{}
 
 // Read puts the cookies of r into the context. It asks nothing of the database.
 func (s *Sessions) Read(ctx context.Context, r *http.Request) context.Context {
-	b := Browser{Pre: s.cookie(r, s.names.pre), Session: s.cookie(r, s.names.session)}
+	b := Browser{Pre: s.cookie(r, s.names.pre), Session: s.cookie(r, s.names.session), State: s.cookie(r, s.names.state)}
 	return context.WithValue(ctx, browserKey{}, b)
 }
 

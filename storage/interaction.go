@@ -17,6 +17,7 @@ const (
 	purposeInteraction seal.Purpose = "interaction"
 	purposeBrowser     seal.Purpose = "interaction browser"
 	purposeConsentForm seal.Purpose = "consent form"
+	purposeState       seal.Purpose = "browser state"
 )
 
 // interactionTTL is how long a request waits for the person (SECURITY: pending
@@ -212,6 +213,12 @@ func (qs *queries) useInteraction(ctx context.Context, kind, id, browser string,
 const spendPushed = `
 	UPDATE interactions SET used_at = now()
 	WHERE kind = 'pushed' AND used_at IS NULL AND id_hash IN (SELECT pushed_hash FROM used) RETURNING 1`
+
+// BrowserState stands for a session in the browser that has it, for scripts to
+// compare (OpenID Connect Session Management §3.2). It opens nothing.
+func (qs *queries) BrowserState(sessionID string) string {
+	return base64.RawURLEncoding.EncodeToString(qs.ring.Hash(purposeState, sessionID))
+}
 
 // ConsentToken is the hidden field of the consent form: bound to the request and
 // to the session, so that no other page and no other person can have it. It is
