@@ -89,7 +89,7 @@ func answered(t *testing.T, got *answer, by way) map[string]string {
 	said := map[string]string{"mode": to.mode, "address": to.address}
 	for name := range to.params {
 		said[name] = to.params.Get(name)
-		if slices.Contains([]string{"code", "access_token", "id_token"}, name) {
+		if slices.Contains([]string{"code", "access_token", "id_token", "session_state"}, name) {
 			said[name] = "new"
 		}
 	}
@@ -174,7 +174,8 @@ func TestPromptNoneOfAStranger(t *testing.T) {
 	for _, by := range everyWay() {
 		got := w.browser().get(t, a.request(by.pairs("prompt", "none", "state", state)...))
 		to := got.toApp(t)
-		want := url.Values{"error": {"login_required"}, "error_description": to.params["error_description"], "state": {state}, "iss": {w.issuer}}
+		want := url.Values{"error": {"login_required"}, "error_description": to.params["error_description"], "state": {state}, "iss": {w.issuer},
+			"session_state": {to.params.Get("session_state")}} // another each time
 		if diff := cmp.Diff(want, to.params); diff != "" || to.mode != by.comesBy || to.address != callback {
 			t.Errorf("%s: came by %s to %s (-want +got):\n%s", by, to.mode, to.address, diff)
 		}
