@@ -5,6 +5,19 @@
 -- Members of registration that steer the protocol (latchkey.ClientProtocol).
 ALTER TABLE clients ADD COLUMN protocol jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(protocol) = 'object');
 
+-- The web origins whose scripts may call for an application: those that it
+-- lists, and of a browser application those of its redirect URIs, with and
+-- without the port that the scheme has anyway, which browsers leave out.
+-- Strangers name an origin with every call, so it must not be looked for in
+-- every row.
+CREATE FUNCTION client_origins(kind text, redirect_uris text[], listed text[]) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 10000 -- so that the index is asked, and not each row
+    RETURN listed || ARRAY(
+        SELECT spelled FROM unnest(redirect_uris) u, LATERAL (VALUES (substring(u FROM '^https?://[^/?]+')),
+            (substring(u FROM '^(https://[^/?]+):443(?:[/?]|$)')), (substring(u FROM '^(http://[^/?]+):80(?:[/?]|$)'))) o (spelled)
+        WHERE kind = 'spa' AND spelled IS NOT NULL);
+CREATE INDEX clients_origins ON clients USING gin (client_origins(type, redirect_uris, allowed_cors_origins)) WITH (fastupdate = off) WHERE enabled;
+
 
 -- Signing keys -------------------------------------------------------------
 

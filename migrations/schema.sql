@@ -23,6 +23,10 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.client_origins(kind text, redirect_uris text[], listed text[]) RETURNS text[]
+    LANGUAGE sql IMMUTABLE COST 10000 PARALLEL SAFE
+    RETURN (listed || ARRAY(SELECT o.spelled FROM unnest(client_origins.redirect_uris) u(u), LATERAL (VALUES ("substring"(u.u, '^https?://[^/?]+'::text)), ("substring"(u.u, '^(https://[^/?]+):443(?:[/?]|$)'::text)), ("substring"(u.u, '^(http://[^/?]+):80(?:[/?]|$)'::text))) o(spelled) WHERE ((client_origins.kind = 'spa'::text) AND (o.spelled IS NOT NULL))));
+
 CREATE TABLE public.api_keys (
     id uuid NOT NULL,
     key_hash bytea NOT NULL,
@@ -687,6 +691,8 @@ CREATE INDEX challenges_expires ON public.challenges USING btree (expires_at);
 CREATE INDEX client_groups_group ON public.client_groups USING btree (group_id);
 
 CREATE INDEX client_secrets_client ON public.client_secrets USING btree (client_id);
+
+CREATE INDEX clients_origins ON public.clients USING gin (public.client_origins(type, redirect_uris, allowed_cors_origins)) WITH (fastupdate=off) WHERE enabled;
 
 CREATE INDEX consents_client ON public.consents USING btree (client_id);
 

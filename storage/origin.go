@@ -45,11 +45,8 @@ func (db *DB) spaOrigin(ctx context.Context, origin string) (allowed bool, err e
 	err = db.do(ctx, func(q querier) (err error) {
 		allowed, err = one(ctx, q, `
 			SELECT EXISTS (
-				SELECT 1 FROM clients c
-				WHERE c.enabled AND (@origin = ANY(c.allowed_cors_origins)
-				   OR c.type = 'spa' AND EXISTS (
-				      SELECT 1 FROM unnest(c.redirect_uris) u
-				      WHERE substring(u FROM '^https?://[^/?]+') IN (@origin, @origin || CASE WHEN starts_with(@origin, 'https:') THEN ':443' ELSE ':80' END))))`,
+				SELECT 1 FROM clients
+				WHERE enabled AND client_origins(type, redirect_uris, allowed_cors_origins) @> ARRAY[@origin::text])`,
 			args{"origin": origin}, pgx.RowTo[bool])
 		return err
 	})
