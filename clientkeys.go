@@ -173,11 +173,29 @@ func (c *Client) checkKeySet(p problems) {
 func AuthAlgs(method string) []string {
 	switch method {
 	case AuthPrivateKeyJWT:
-		return []string{RS256, PS256, ES256, EdDSA}
+		return ClientAlgs()
 	case AuthSecretJWT:
 		return []string{"HS256", "HS384", "HS512"}
 	}
 	return nil
+}
+
+// ed25519 is the newer name of EdDSA on the one curve of it that is used here
+// (RFC 9864 §2.2). We sign under the older one, which everybody knows.
+const ed25519 = "Ed25519"
+
+// ClientAlgs are the algorithms that applications may sign with.
+func ClientAlgs() []string { return append(SigningAlgs(), ed25519) }
+
+// SameAlg tells whether two names are those of one algorithm.
+func SameAlg(a, b string) bool {
+	old := func(alg string) string {
+		if alg == ed25519 {
+			return EdDSA
+		}
+		return alg
+	}
+	return old(a) == old(b)
 }
 
 // macBytes is the length of the hash of an HMAC algorithm, and the least length

@@ -123,7 +123,7 @@ func (p *Provider) judgeClaims(c *latchkey.Client, a *assertion) (why string) {
 	claims := &a.claims
 	after := func(t *float64, bound time.Time) bool { return t != nil && instant(*t).After(bound) }
 	switch {
-	case !slices.Contains(latchkey.AuthAlgs(c.AuthMethod), a.alg) || c.Protocol.AuthAlg != "" && a.alg != c.Protocol.AuthAlg:
+	case !slices.Contains(latchkey.AuthAlgs(c.AuthMethod), a.alg) || c.Protocol.AuthAlg != "" && !latchkey.SameAlg(a.alg, c.Protocol.AuthAlg):
 		return "assertion_alg"
 	case c.Profile == latchkey.ProfileFAPI2 && a.alg == latchkey.RS256:
 		return "assertion_alg"

@@ -2,6 +2,7 @@ package oidc_test
 
 import (
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rand"
@@ -201,6 +202,37 @@ func TestAssertionsRefused(t *testing.T) {
 	}
 	if n := w.events(t, latchkey.ClientAuthFailed, "two_methods"); n != 2 {
 		t.Errorf("%d events of two methods, want 2", n)
+	}
+}
+
+// EdDSA is called Ed25519 by newer libraries (RFC 9864), in the header and in the
+// registration; it is the same algorithm.
+func TestAssertionsUnderTheNewerName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s, other := newSigner(t, latchkey.EdDSA, 0), newSigner(t, latchkey.ES256, 0)
+	newer := func(token string) string {
+		parts := strings.Split(token, ".")
+		signed := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"Ed25519","kid":"`+s.kid+`"}`)) + "." + parts[1]
+		return signed + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(s.key.(ed25519.PrivateKey), []byte(signed)))
+	}
+	for i, named := range []string{"", "EdDSA", "Ed25519"} {
+		id := "client-" + string(rune('a'+i))
+		w.app(t, id, signing(t, s, other.public()), func(c *latchkey.Client) { c.Protocol.AuthAlg = named })
+		for name, assertion := range map[string]string{"older": s.sign(t, w.claims(id)), "newer": newer(s.sign(t, w.claims(id)))} {
+			if got := w.asserted(t, assertion); got.status != http.StatusOK {
+				t.Errorf("the %s name, %q registered: answered %d %s", name, named, got.status, got.body)
+			}
+		}
+		if got := w.asserted(t, changeLast(newer(s.sign(t, w.claims(id))))); got.status != http.StatusUnauthorized {
+			t.Errorf("a changed signature under the newer name answered %d", got.status)
+		}
+	}
+	// Another kind of key under that name.
+	parts := strings.Split(other.sign(t, w.claims("client-a")), ".")
+	parts[0] = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"Ed25519","kid":"` + other.kid + `"}`))
+	if got := w.asserted(t, strings.Join(parts, ".")); got.status != http.StatusUnauthorized {
+		t.Errorf("a key of another kind answered %d", got.status)
 	}
 }
 

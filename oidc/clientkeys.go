@@ -40,7 +40,7 @@ func (p *Provider) verifySigned(ctx context.Context, c *latchkey.Client, signed 
 	header := signed.Signatures[0].Protected
 	err = p.clientKeys.find(ctx, c, func(keys []jose.JSONWebKey) bool {
 		for _, key := range signers(keys, header.KeyID, header.Algorithm) {
-			if payload, err = signed.Verify(key.Key); err == nil {
+			if payload, err = signed.Verify(verifier(key.Key)); err == nil {
 				return true
 			}
 		}
@@ -81,10 +81,7 @@ func signers(keys []jose.JSONWebKey, kid, alg string) (fit []jose.JSONWebKey) {
 }
 
 // algFits tells whether a key that names its algorithm may be used with alg.
-// EdDSA on this curve is also called Ed25519 (RFC 9864).
-func algFits(named, alg string) bool {
-	return named == "" || named == alg || named == "Ed25519" && alg == latchkey.EdDSA
-}
+func algFits(named, alg string) bool { return named == "" || latchkey.SameAlg(named, alg) }
 
 // signsWith tells whether a key is of the kind that an algorithm needs (RFC 7518
 // §3.1, RFC 8037 §3.1).
@@ -95,9 +92,28 @@ func signsWith(key any, alg string) bool {
 	case *ecdsa.PublicKey:
 		return alg == latchkey.ES256 && k.Curve == elliptic.P256()
 	case ed25519.PublicKey:
-		return alg == latchkey.EdDSA
+		return latchkey.SameAlg(alg, latchkey.EdDSA)
 	}
 	return false
+}
+
+// verifier is what the library verifies a signature by. It does not know the
+// newer name of EdDSA.
+func verifier(key any) any {
+	if k, ok := key.(ed25519.PublicKey); ok {
+		return edVerifier{k}
+	}
+	return key
+}
+
+type edVerifier struct{ key ed25519.PublicKey }
+
+// VerifyPayload verifies what stands under either name (RFC 8037 §3.1).
+func (v edVerifier) VerifyPayload(payload, signature []byte, alg jose.SignatureAlgorithm) error {
+	if !signsWith(v.key, string(alg)) || !ed25519.Verify(v.key, payload, signature) {
+		return jose.ErrCryptoFailure
+	}
+	return nil
 }
 
 func recipient(keys []jose.JSONWebKey, alg string) (best *jose.JSONWebKey) {

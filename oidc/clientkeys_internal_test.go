@@ -87,7 +87,7 @@ func FuzzAssertion(f *testing.F) {
 	f.Add("a.b")
 	f.Add("....")
 	f.Add(`{"payload":"e30","signatures":[]}`)
-	algs := []string{"RS256", "PS256", "ES256", "EdDSA", "HS256", "HS384", "HS512"}
+	algs := []string{"RS256", "PS256", "ES256", "EdDSA", "Ed25519", "HS256", "HS384", "HS512"}
 	f.Fuzz(func(t *testing.T, raw string) {
 		a, why := readAssertion(raw)
 		if (a == nil) == (why == "") {

@@ -87,7 +87,7 @@ func (p *Provider) describe() (document, error) {
 		Prompts:          []string{promptNone, promptLogin, promptConsent, promptSelect},
 		ChallengeMethods: []string{"S256"}, IssuerInResponse: true, RequestParameter: true, RequestURIParameter: true, RequireRequestURIRegd: true,
 		BackchannelLogout: true, BackchannelLogoutSID: true, FrontchannelLogout: true, FrontchannelLogoutSID: true,
-		RequestObjectAlgs:  latchkey.SigningAlgs(),
+		RequestObjectAlgs:  latchkey.ClientAlgs(),
 		CheckSessionIframe: p.Issuer + pathCheckSession,
 	})
 	if err != nil {

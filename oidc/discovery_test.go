@@ -197,10 +197,10 @@ const discovered = `{
 "backchannel_logout_session_supported": true,
 "claims_parameter_supported": false,
 "request_parameter_supported": true,
-"request_object_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA"],
+"request_object_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA", "Ed25519"],
 "request_uri_parameter_supported": true,
 "require_request_uri_registration": true,
-"token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA", "HS256", "HS384", "HS512"],
-"introspection_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA", "HS256", "HS384", "HS512"],
-"revocation_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA", "HS256", "HS384", "HS512"]
+"token_endpoint_auth_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA", "Ed25519", "HS256", "HS384", "HS512"],
+"introspection_endpoint_auth_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA", "Ed25519", "HS256", "HS384", "HS512"],
+"revocation_endpoint_auth_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA", "Ed25519", "HS256", "HS384", "HS512"]
 }`

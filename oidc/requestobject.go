@@ -77,7 +77,7 @@ func (p *Provider) readObject(ctx context.Context, c *latchkey.Client, raw strin
 	}
 	header := signed.Signatures[0].Protected
 	switch {
-	case c.Protocol.RequestObjectAlg != "" && header.Algorithm != c.Protocol.RequestObjectAlg,
+	case c.Protocol.RequestObjectAlg != "" && !latchkey.SameAlg(header.Algorithm, c.Protocol.RequestObjectAlg),
 		c.Profile == latchkey.ProfileFAPI2 && header.Algorithm == latchkey.RS256:
 		return nil, badObject("The request object is signed by another algorithm than the application registered.", "object_alg")
 	case !objectType(header):
@@ -125,7 +125,7 @@ func objectType(h jose.Header) bool {
 
 // signatureAlgs are those of request objects.
 func signatureAlgs() (algs []jose.SignatureAlgorithm) {
-	for _, alg := range latchkey.SigningAlgs() {
+	for _, alg := range latchkey.ClientAlgs() {
 		algs = append(algs, jose.SignatureAlgorithm(alg))
 	}
 	return algs

@@ -81,7 +81,7 @@ func registerClient(t *testing.T, app *servertest.App, redirectURI string, chang
 	for _, f := range change {
 		f(c)
 	}
-	if !c.Public() {
+	if c.HasSecret() {
 		secret = app.DB.NewClientSecret()
 	}
 	err := app.DB.InTx(t.Context(), func(tx *storage.Tx) error { return tx.CreateClient(t.Context(), c, secret) })

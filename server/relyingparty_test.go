@@ -3,6 +3,10 @@ package server_test
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,8 +20,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"latchkey"
+	"latchkey/outbound/outboundtest"
 	"latchkey/passkey/passkeytest"
+	"latchkey/server"
 	"latchkey/server/servertest"
 )
 
@@ -28,6 +36,7 @@ const relyingParty = "testdata/relyingparty"
 type flowsApp struct {
 	ID       string `json:"id"`
 	Secret   string `json:"secret,omitempty"`
+	Key      any    `json:"key,omitempty"` // private, of method private_key_jwt
 	Method   string `json:"method"`
 	Alg      string `json:"alg"`
 	Redirect string `json:"redirect,omitempty"`
@@ -42,13 +51,14 @@ type flowsApp struct {
 func TestAnIndependentRelyingParty(t *testing.T) {
 	t.Parallel()
 	installRelyingParty(t)
-	app := servertest.Start(t)
+	app := servertest.Start(t, func(o *server.Options) { o.Outbound = outboundtest.Client(t, nil, outboundtest.Home) })
 	person := passkeytest.NewBrowser(t, app.URL)
 	if got := person.Register("setup", app.SetupToken(t), passkeytest.Fields{"username": "alice", "display_name": "Alice", "email": "alice@example.com"}); got.Status != 201 {
 		t.Fatalf("set-up answered %d %s", got.Status, got.Raw)
 	}
+	keys := map[string]any{} // private, by the id of the application
 	register := func(id, method, alg string, change func(*latchkey.Client)) flowsApp {
-		a := flowsApp{ID: id, Method: method, Alg: alg, Redirect: "http://127.0.0.1:9/" + id, Bye: "http://127.0.0.1:9/bye/" + id}
+		a := flowsApp{ID: id, Key: keys[id], Method: method, Alg: alg, Redirect: "http://127.0.0.1:9/" + id, Bye: "http://127.0.0.1:9/bye/" + id}
 		a.Secret = registerClient(t, app, a.Redirect, func(c *latchkey.Client) {
 			c.ID, c.AuthMethod, c.IDTokenAlg, c.PostLogoutRedirectURIs = id, method, alg, []string{a.Bye}
 			c.Scopes = latchkey.Scopes()
@@ -57,14 +67,21 @@ func TestAnIndependentRelyingParty(t *testing.T) {
 		return a
 	}
 	unchanged := func(*latchkey.Client) {}
+	var atAddress, inRegistration json.RawMessage
+	keys["keyed"], atAddress = signingKey(t, jose.ES256)
+	keys["machine"], inRegistration = signingKey(t, jose.EdDSA)
+	keyHost := outboundtest.Host(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(atAddress) })
 	task := map[string]any{
 		"issuer": app.URL, "subject": app.Text(t, `SELECT subject FROM users`),
 		"apps": []flowsApp{
 			register("basic", latchkey.AuthBasic, latchkey.RS256, unchanged),
 			register("post", latchkey.AuthPost, latchkey.ES256, unchanged),
+			register("shared", latchkey.AuthSecretJWT, latchkey.RS256, unchanged),
+			register("keyed", latchkey.AuthPrivateKeyJWT, latchkey.RS256, func(c *latchkey.Client) { c.Protocol.JWKSURI = keyHost }),
 			register("public", latchkey.AuthNone, latchkey.RS256, func(c *latchkey.Client) { c.Type, c.Profile = "spa", latchkey.ProfileOAuth21 }),
 		},
-		"machine": register("machine", latchkey.AuthBasic, latchkey.RS256, func(c *latchkey.Client) {
+		"machine": register("machine", latchkey.AuthPrivateKeyJWT, latchkey.RS256, func(c *latchkey.Client) {
+			c.Protocol.JWKS = inRegistration
 			c.Type, c.GrantTypes, c.ResponseTypes = "machine", []string{latchkey.GrantClientCredentials}, nil
 			c.RedirectURIs, c.Scopes = nil, []string{"jobs:run"}
 		}),
@@ -78,6 +95,25 @@ func TestAnIndependentRelyingParty(t *testing.T) {
 		}
 		node.tell(map[string]string{"url": visit(t, person, said.Open)})
 	}
+}
+
+// signingKey makes a key, and the set that its public half stands in.
+func signingKey(t *testing.T, alg jose.SignatureAlgorithm) (private jose.JSONWebKey, set json.RawMessage) {
+	t.Helper()
+	private = jose.JSONWebKey{KeyID: "key of " + string(alg), Algorithm: string(alg)}
+	var err error
+	if alg == jose.EdDSA {
+		_, private.Key, err = ed25519.GenerateKey(rand.Reader)
+	} else {
+		private.Key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set, err = json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{private.Public()}}); err != nil {
+		t.Fatal(err)
+	}
+	return private, set
 }
 
 // visit walks from an address of the application through latchkey, with the
@@ -148,7 +184,7 @@ type node struct {
 
 func startRelyingParty(t *testing.T) *node {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	cmd := exec.CommandContext(ctx, "node", "flows.mjs")
 	cmd.Dir = relyingParty
 	var complaints strings.Builder

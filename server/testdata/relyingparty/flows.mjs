@@ -18,10 +18,16 @@ const browser = async (url) => {
 }
 
 const { issuer, subject, apps, machine } = await read()
-const methods = { client_secret_basic: client.ClientSecretBasic, client_secret_post: client.ClientSecretPost, none: client.None }
+const methods = {
+  client_secret_basic: (app) => client.ClientSecretBasic(app.secret),
+  client_secret_post: (app) => client.ClientSecretPost(app.secret),
+  client_secret_jwt: (app) => client.ClientSecretJwt(app.secret),
+  private_key_jwt: async (app) => client.PrivateKeyJwt({ key: await jose.importJWK(app.key, app.key.alg), kid: app.key.kid }),
+  none: () => client.None(),
+}
 
 const discover = async (app) => {
-  const config = await client.discovery(new URL(issuer), app.id, { id_token_signed_response_alg: app.alg }, methods[app.method](app.secret), {
+  const config = await client.discovery(new URL(issuer), app.id, { id_token_signed_response_alg: app.alg }, await methods[app.method](app), {
     execute: [client.allowInsecureRequests], // http, for localhost only
   })
   client.enableNonRepudiationChecks(config) // signatures too, although the tokens came directly
