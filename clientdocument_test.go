@@ -94,7 +94,7 @@ func TestMetadataThatIsRefused(t *testing.T) {
 		{`{"request_object_encryption_alg": "RSA-OAEP"}`, "request_object_encryption_alg", "not encrypted"},
 		{`{"backchannel_token_delivery_mode": "poll"}`, "backchannel_token_delivery_mode", "another device"},
 		{`{"id_token_encrypted_response_alg": "RSA-OAEP"}`, "id_token_encrypted_response_alg", "encrypted"},
-		{`{"userinfo_signed_response_alg": "RS256"}`, "userinfo_signed_response_alg", "signed"},
+		{`{"userinfo_encrypted_response_alg": "RSA-OAEP-256"}`, "userinfo_encrypted_response_alg", "encrypted"},
 		{`{"sector_identifier_uri": "https://a.example/s"}`, "sector_identifier_uri", "one subject"},
 		{`{"software_statement": "x.y.z"}`, "software_statement", "Software statements"},
 		{`{"dpop_bound_access_tokens": true}`, "dpop_bound_access_tokens", "not built"},

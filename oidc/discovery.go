@@ -36,6 +36,7 @@ type metadata struct {
 	ACR                   []string `json:"acr_values_supported"`
 	SubjectTypes          []string `json:"subject_types_supported"`
 	IDTokenAlgs           []string `json:"id_token_signing_alg_values_supported"`
+	UserinfoAlgs          []string `json:"userinfo_signing_alg_values_supported"`
 	TokenAuth             []string `json:"token_endpoint_auth_methods_supported"`
 	IntrospectionAuth     []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationAuth        []string `json:"revocation_endpoint_auth_methods_supported"`
@@ -80,7 +81,7 @@ func (p *Provider) describe() (document, error) {
 		Scopes:       latchkey.Scopes(), ResponseTypes: latchkey.ResponseTypes(), ResponseModes: latchkey.ResponseModes(), AuthorizationAlgs: latchkey.SigningAlgs(),
 		GrantTypes:   []string{latchkey.GrantAuthorizationCode, latchkey.GrantImplicit, latchkey.GrantRefreshToken, latchkey.GrantClientCredentials},
 		ACR:          []string{"phr"},
-		SubjectTypes: []string{"public"}, IDTokenAlgs: latchkey.SigningAlgs(),
+		SubjectTypes: []string{"public"}, IDTokenAlgs: latchkey.SigningAlgs(), UserinfoAlgs: latchkey.SigningAlgs(),
 		TokenAuth: any, IntrospectionAuth: confidential, RevocationAuth: any,
 		TokenAuthAlgs: authAlgs(), IntrospectionAuthAlgs: authAlgs(), RevocationAuthAlgs: authAlgs(),
 		Claims: supportedClaims(), ClaimTypes: []string{"normal"},

@@ -183,6 +183,7 @@ const discovered = `{
 "acr_values_supported": ["phr"],
 "subject_types_supported": ["public"],
 "id_token_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA"],
+"userinfo_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA"],
 "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"],
 "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"],
 "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"],

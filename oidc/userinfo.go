@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"latchkey"
+	"latchkey/keys"
 	"latchkey/storage"
 )
 
@@ -22,42 +23,66 @@ func (p *Provider) Userinfo(c *gin.Context) error {
 		return p.answerBearer(c, err)
 	}
 	ctx := c.Request.Context()
-	claims, err := p.userinfo(ctx, token)
+	claims, to, err := p.userinfo(ctx, token)
 	if err != nil {
 		return p.answerBearer(c, err)
+	}
+	cl, err := p.enabledClient(ctx, to)
+	if err != nil {
+		return err
+	}
+	if alg := cl.Protocol.UserinfoAlg; alg != "" {
+		return p.answerSigned(c, cl, alg, claims)
 	}
 	return p.answerJSON(c, http.StatusOK, claims)
 }
 
-func (p *Provider) userinfo(ctx context.Context, token string) (map[string]any, error) {
+// answerSigned writes claims as a signed JWT of the application's algorithm
+// (OpenID Connect Core §5.3.2). It says who made it and for whom, and has no end:
+// that tells it from an ID token.
+func (p *Provider) answerSigned(c *gin.Context, cl *latchkey.Client, alg string, claims map[string]any) error {
+	claims["iss"], claims["aud"] = p.Issuer, cl.ID
+	signed, err := p.Keys.Sign(alg, keys.TypeJWT, claims)
+	if err != nil {
+		return err
+	}
+	c.Header("Cache-Control", "no-store")
+	c.Header("Pragma", "no-cache")
+	c.Data(http.StatusOK, "application/jwt", []byte(signed))
+	return nil
+}
+
+// userinfo judges an access token and returns what its application may learn,
+// and which application that is.
+func (p *Provider) userinfo(ctx context.Context, token string) (claims map[string]any, to string, err error) {
 	b, err := p.readBearer(ctx, token)
 	if err == nil && b.Audience != p.Issuer { // made for somebody else's ears
 		err = errBearer
 	}
 	if errors.Is(err, errBearer) {
-		return nil, badToken()
+		return nil, "", badToken()
 	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	scopes := words(b.Scope)
 	u := &unit{client: &latchkey.Client{ID: b.Access.ClientID}} // whose token it is, for the event
 	if b.Access.GrantID == "" || !slices.Contains(scopes, scopeOpenID) {
-		return nil, p.tokenRefused(ctx, u, noOpenID())
+		return nil, "", p.tokenRefused(ctx, u, noOpenID())
 	}
 	state, err := p.DB.AccessState(ctx, b.Access)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	u.redeem = &state.Redeemed
 	if state.Verdict != storage.IsActive {
-		return nil, p.tokenRefused(ctx, u, badToken().because(string(state.Verdict)))
+		return nil, "", p.tokenRefused(ctx, u, badToken().because(string(state.Verdict)))
 	}
 	scopes = stillAllowed(scopes, state.Scopes)
 	if !slices.Contains(scopes, scopeOpenID) {
-		return nil, p.tokenRefused(ctx, u, noOpenID())
+		return nil, "", p.tokenRefused(ctx, u, noOpenID())
 	}
-	return claimsOf(&state.User, scopes), nil
+	return claimsOf(&state.User, scopes), b.Access.ClientID, nil
 }
 
 func noOpenID() *fault {
