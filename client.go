@@ -75,6 +75,9 @@ type Client struct {
 
 	Registration *SelfRegistration // nil = an administrator connected it
 
+	APIs   []ClientAPI // that it may get access tokens for, by resource; set by administrators at the API
+	Serves []string    // resources whose API it is: it may introspect their tokens
+
 	Secrets []ClientSecret // live ones; hashes only
 }
 

@@ -47,6 +47,11 @@ const (
 	RegistrationRefused  EventKind = "registration.refused" // an application that would register or change itself
 	InitialTokenCreated  EventKind = "initial_token.created"
 	InitialTokenRevoked  EventKind = "initial_token.revoked"
+	APICreated           EventKind = "api.created"
+	APIUpdated           EventKind = "api.updated"
+	APIDeleted           EventKind = "api.deleted"
+	APIAllowed           EventKind = "api.allowed" // an application may get tokens for it
+	APIDenied            EventKind = "api.denied"  // an application may no longer
 	KeyRotated           EventKind = "key.rotated"
 	KeyRetired           EventKind = "key.retired"
 	SettingsChanged      EventKind = "settings.changed"

@@ -36,6 +36,60 @@ ALTER TABLE grants VALIDATE CONSTRAINT grants_kind_check;
 ALTER TABLE interactions ADD COLUMN pushed_hash bytea CHECK (length(pushed_hash) = 33);
 
 
+-- APIs ---------------------------------------------------------------------
+
+-- Resource servers that access tokens are made for (RFC 8707).
+CREATE TABLE apis (
+    id                  uuid        PRIMARY KEY,
+    resource            text        COLLATE "C" NOT NULL UNIQUE CHECK (length(resource) BETWEEN 1 AND 2000),
+    name                text        NOT NULL CHECK (length(name) BETWEEN 1 AND 128),
+    client_id           text        COLLATE "C" REFERENCES clients ON DELETE SET NULL,  -- who serves it
+    access_token_format text        CHECK (access_token_format IN ('jwt', 'opaque')),  -- null = the application's
+    access_token_ttl    int         CHECK (access_token_ttl BETWEEN 30 AND 86400),  -- null = the application's
+    version             bigint      NOT NULL DEFAULT 1,
+    created_at          timestamptz NOT NULL DEFAULT now(),
+    updated_at          timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX apis_client ON apis (client_id) WHERE client_id IS NOT NULL;
+
+-- A scope belongs to one API, and then to no application.
+CREATE TABLE api_permissions (
+    api_id      uuid    NOT NULL REFERENCES apis ON DELETE CASCADE,
+    scope       text    COLLATE "C" NOT NULL UNIQUE CHECK (length(scope) BETWEEN 1 AND 128),
+    description text    NOT NULL CHECK (length(description) BETWEEN 1 AND 256),
+    advertised  boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (api_id, scope)
+);
+
+-- Which applications may get tokens for it: for people, or for themselves.
+CREATE TABLE api_clients (
+    api_id     uuid        NOT NULL REFERENCES apis ON DELETE CASCADE,
+    client_id  text        COLLATE "C" NOT NULL REFERENCES clients ON DELETE CASCADE,
+    people     boolean     NOT NULL,
+    itself     boolean     NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (client_id, api_id),
+    CHECK (people OR itself)
+);
+CREATE INDEX api_clients_api ON api_clients (api_id);
+
+CREATE TABLE api_client_permissions (
+    api_id    uuid    NOT NULL,
+    client_id text    COLLATE "C" NOT NULL,
+    scope     text    COLLATE "C" NOT NULL,
+    people    boolean NOT NULL,
+    itself    boolean NOT NULL,
+    PRIMARY KEY (client_id, api_id, scope),
+    FOREIGN KEY (client_id, api_id) REFERENCES api_clients ON DELETE CASCADE,
+    FOREIGN KEY (api_id, scope) REFERENCES api_permissions ON DELETE CASCADE,
+    CHECK (people OR itself)
+);
+CREATE INDEX api_client_permissions_permission ON api_client_permissions (api_id, scope);
+
+-- The resources that the person allowed beside the scopes.
+ALTER TABLE consents ADD COLUMN audience text[] NOT NULL DEFAULT '{}';
+
+
 -- Registration -------------------------------------------------------------
 
 -- How an application registered itself (latchkey.SelfRegistration); null = an

@@ -27,6 +27,24 @@ CREATE FUNCTION public.client_origins(kind text, redirect_uris text[], listed te
     LANGUAGE sql IMMUTABLE COST 10000 PARALLEL SAFE
     RETURN (listed || ARRAY(SELECT o.spelled FROM unnest(client_origins.redirect_uris) u(u), LATERAL (VALUES ("substring"(u.u, '^https?://[^/?]+'::text)), ("substring"(u.u, '^(https://[^/?]+):443(?:[/?]|$)'::text)), ("substring"(u.u, '^(http://[^/?]+):80(?:[/?]|$)'::text))) o(spelled) WHERE ((client_origins.kind = 'spa'::text) AND (o.spelled IS NOT NULL))));
 
+CREATE TABLE public.api_client_permissions (
+    api_id uuid NOT NULL,
+    client_id text NOT NULL COLLATE pg_catalog."C",
+    scope text NOT NULL COLLATE pg_catalog."C",
+    people boolean NOT NULL,
+    itself boolean NOT NULL,
+    CONSTRAINT api_client_permissions_check CHECK ((people OR itself))
+);
+
+CREATE TABLE public.api_clients (
+    api_id uuid NOT NULL,
+    client_id text NOT NULL COLLATE pg_catalog."C",
+    people boolean NOT NULL,
+    itself boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT api_clients_check CHECK ((people OR itself))
+);
+
 CREATE TABLE public.api_keys (
     id uuid NOT NULL,
     key_hash bytea NOT NULL,
@@ -41,6 +59,31 @@ CREATE TABLE public.api_keys (
     CONSTRAINT api_keys_key_hash_check CHECK ((length(key_hash) = 33)),
     CONSTRAINT api_keys_name_check CHECK (((length(name) >= 1) AND (length(name) <= 128))),
     CONSTRAINT api_keys_prefix_check CHECK ((length(prefix) <= 16))
+);
+
+CREATE TABLE public.api_permissions (
+    api_id uuid NOT NULL,
+    scope text NOT NULL COLLATE pg_catalog."C",
+    description text NOT NULL,
+    advertised boolean DEFAULT false NOT NULL,
+    CONSTRAINT api_permissions_description_check CHECK (((length(description) >= 1) AND (length(description) <= 256))),
+    CONSTRAINT api_permissions_scope_check CHECK (((length(scope) >= 1) AND (length(scope) <= 128)))
+);
+
+CREATE TABLE public.apis (
+    id uuid NOT NULL,
+    resource text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL,
+    client_id text COLLATE pg_catalog."C",
+    access_token_format text,
+    access_token_ttl integer,
+    version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT apis_access_token_format_check CHECK ((access_token_format = ANY (ARRAY['jwt'::text, 'opaque'::text]))),
+    CONSTRAINT apis_access_token_ttl_check CHECK (((access_token_ttl >= 30) AND (access_token_ttl <= 86400))),
+    CONSTRAINT apis_name_check CHECK (((length(name) >= 1) AND (length(name) <= 128))),
+    CONSTRAINT apis_resource_check CHECK (((length(resource) >= 1) AND (length(resource) <= 2000)))
 );
 
 CREATE TABLE public.audit_checkpoint (
@@ -261,7 +304,8 @@ CREATE TABLE public.consents (
     details jsonb DEFAULT '[]'::jsonb NOT NULL,
     granted_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone,
-    revoked_at timestamp with time zone
+    revoked_at timestamp with time zone,
+    audience text[] DEFAULT '{}'::text[] NOT NULL
 );
 
 CREATE TABLE public.credentials (
@@ -542,11 +586,29 @@ CREATE TABLE public.users (
     CONSTRAINT users_webauthn_handle_check CHECK (((length(webauthn_handle) >= 1) AND (length(webauthn_handle) <= 64)))
 );
 
+ALTER TABLE ONLY public.api_client_permissions
+    ADD CONSTRAINT api_client_permissions_pkey PRIMARY KEY (client_id, api_id, scope);
+
+ALTER TABLE ONLY public.api_clients
+    ADD CONSTRAINT api_clients_pkey PRIMARY KEY (client_id, api_id);
+
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_key_hash_key UNIQUE (key_hash);
 
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.api_permissions
+    ADD CONSTRAINT api_permissions_pkey PRIMARY KEY (api_id, scope);
+
+ALTER TABLE ONLY public.api_permissions
+    ADD CONSTRAINT api_permissions_scope_key UNIQUE (scope);
+
+ALTER TABLE ONLY public.apis
+    ADD CONSTRAINT apis_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.apis
+    ADD CONSTRAINT apis_resource_key UNIQUE (resource);
 
 ALTER TABLE ONLY public.audit_checkpoint
     ADD CONSTRAINT audit_checkpoint_pkey PRIMARY KEY (size);
@@ -674,6 +736,12 @@ ALTER TABLE ONLY public.users
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_webauthn_handle_key UNIQUE (webauthn_handle);
 
+CREATE INDEX api_client_permissions_permission ON public.api_client_permissions USING btree (api_id, scope);
+
+CREATE INDEX api_clients_api ON public.api_clients USING btree (api_id);
+
+CREATE INDEX apis_client ON public.apis USING btree (client_id) WHERE (client_id IS NOT NULL);
+
 CREATE INDEX audit_leaf_actor ON ONLY public.audit_leaf USING btree (actor_id, created_at) WHERE (actor_kind = 'user'::text);
 
 CREATE INDEX audit_leaf_created ON ONLY public.audit_leaf USING btree (created_at);
@@ -747,6 +815,24 @@ CREATE UNIQUE INDEX users_verified_email ON public.users USING btree (lower(emai
 CREATE TRIGGER audit_leaf_no_truncate BEFORE TRUNCATE ON public.audit_leaf FOR EACH STATEMENT EXECUTE FUNCTION public.audit_refuse_change();
 
 CREATE TRIGGER audit_leaf_no_update BEFORE DELETE OR UPDATE ON public.audit_leaf FOR EACH ROW EXECUTE FUNCTION public.audit_refuse_change();
+
+ALTER TABLE ONLY public.api_client_permissions
+    ADD CONSTRAINT api_client_permissions_api_id_scope_fkey FOREIGN KEY (api_id, scope) REFERENCES public.api_permissions(api_id, scope) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.api_client_permissions
+    ADD CONSTRAINT api_client_permissions_client_id_api_id_fkey FOREIGN KEY (client_id, api_id) REFERENCES public.api_clients(client_id, api_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.api_clients
+    ADD CONSTRAINT api_clients_api_id_fkey FOREIGN KEY (api_id) REFERENCES public.apis(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.api_clients
+    ADD CONSTRAINT api_clients_client_id_fkey FOREIGN KEY (client_id) REFERENCES public.clients(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.api_permissions
+    ADD CONSTRAINT api_permissions_api_id_fkey FOREIGN KEY (api_id) REFERENCES public.apis(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.apis
+    ADD CONSTRAINT apis_client_id_fkey FOREIGN KEY (client_id) REFERENCES public.clients(id) ON DELETE SET NULL;
 
 ALTER TABLE ONLY public.challenges
     ADD CONSTRAINT challenges_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;

@@ -54,6 +54,15 @@ const clientColumns = `
 	c.tokens_not_before, c.metadata, c.protocol, c.registration,
 	ARRAY(SELECT g.name FROM client_groups cg JOIN groups g ON g.id = cg.group_id WHERE cg.client_id = c.id ORDER BY g.name_key),
 	(SELECT coalesce(jsonb_agg(jsonb_build_object(
+	            'ID', a.id, 'Resource', a.resource, 'Name', a.name, 'Format', coalesce(a.access_token_format, ''),
+	            'TTL', coalesce(a.access_token_ttl, 0) * 1000000000::bigint, 'People', o.people, 'Itself', o.itself, 'Permissions',
+	            (SELECT coalesce(jsonb_agg(jsonb_build_object('Scope', p.scope, 'Description', p.description, 'Advertised', p.advertised,
+	                        'People', coalesce(x.people, false), 'Itself', coalesce(x.itself, false)) ORDER BY p.scope), '[]')
+	             FROM api_permissions p LEFT JOIN api_client_permissions x ON x.api_id = p.api_id AND x.client_id = o.client_id AND x.scope = p.scope
+	             WHERE p.api_id = a.id)) ORDER BY a.resource), '[]')
+	 FROM api_clients o JOIN apis a ON a.id = o.api_id WHERE o.client_id = c.id),
+	ARRAY(SELECT a.resource FROM apis a WHERE a.client_id = c.id ORDER BY a.resource),
+	(SELECT coalesce(jsonb_agg(jsonb_build_object(
 	            'ID', s.id, 'ClientID', s.client_id, 'Hash', encode(s.secret_hash, 'base64'), 'Sealed', encode(s.secret, 'base64'), 'Prefix', s.prefix,
 	            'CreatedAt', s.created_at, 'ExpiresAt', s.expires_at, 'LastUsedAt', s.last_used_at) ORDER BY s.created_at), '[]')
 	 FROM client_secrets s
@@ -79,13 +88,13 @@ func scanClientAnd(row pgx.CollectableRow, more ...any) (latchkey.Client, error)
 	var c latchkey.Client
 	var access, id, refresh, grace *int
 	var notBefore *time.Time
-	var metadata, protocol, registration, secrets []byte
+	var metadata, protocol, registration, apis, secrets []byte
 	err := row.Scan(append([]any{
 		&c.ID, &c.Name, &c.Type, &c.Profile, &c.Enabled, &c.Version, &c.CreatedAt, &c.UpdatedAt,
 		&c.RedirectURIs, &c.PostLogoutRedirectURIs, &c.AllowedCORSOrigins, &c.GrantTypes, &c.ResponseTypes, &c.Scopes,
 		&c.AuthMethod, &c.FirstParty, &c.Introspects, &c.IDTokenAlg, &c.AccessTokenAlg, &c.AccessTokenFormat,
 		&access, &id, &refresh, &grace, &c.RefreshWithoutOffline,
-		&notBefore, &metadata, &protocol, &registration, &c.AllowedGroups, &secrets,
+		&notBefore, &metadata, &protocol, &registration, &c.AllowedGroups, &apis, &c.Serves, &secrets,
 	}, more...)...)
 	if err != nil {
 		return c, err
@@ -100,7 +109,7 @@ func scanClientAnd(row pgx.CollectableRow, more ...any) (latchkey.Client, error)
 		registration = []byte("null")
 	}
 	return c, errors.Join(json.Unmarshal(metadata, &c.Metadata), json.Unmarshal(protocol, &c.Protocol),
-		json.Unmarshal(registration, &c.Registration), json.Unmarshal(secrets, &c.Secrets))
+		json.Unmarshal(registration, &c.Registration), json.Unmarshal(apis, &c.APIs), json.Unmarshal(secrets, &c.Secrets))
 }
 
 // seconds turns a nullable number of seconds into a duration; 0 means unset.
@@ -136,7 +145,7 @@ func (tx *Tx) CreateClient(ctx context.Context, c *latchkey.Client, secret strin
 	if err := tx.Record(ctx, latchkey.Event{Kind: latchkey.ClientRegistered, ClientID: c.ID, Detail: detail}); err != nil {
 		return err
 	}
-	return tx.bumpCache(ctx, CacheClients)
+	return tx.publishClient(ctx, c)
 }
 
 func (tx *Tx) insertClient(ctx context.Context, c *latchkey.Client) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -85,7 +86,27 @@ func (tx *Tx) changeClient(ctx context.Context, before, next *latchkey.Client) (
 	if err := tx.endAfterChange(ctx, before, next); err != nil {
 		return nil, err
 	}
-	return changed, tx.bumpCache(ctx, CacheClients)
+	return changed, tx.publishClient(ctx, next)
+}
+
+// publishClient tells all nodes of an application that was written. The version
+// of all applications is the lock under which no scope becomes an application's
+// own and an API's permission at once.
+func (tx *Tx) publishClient(ctx context.Context, c *latchkey.Client) error {
+	if err := tx.bumpCache(ctx, CacheClients); err != nil {
+		return err
+	}
+	taken, err := list(ctx, tx.tx, `
+		SELECT p.scope || ' belongs to the API ' || a.name || '. '
+		FROM api_permissions p JOIN apis a ON a.id = p.api_id
+		WHERE p.scope = ANY(@scopes) ORDER BY p.scope`, args{"scopes": texts(c.Scopes)}, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("look for permissions among scopes: %w", err)
+	}
+	if len(taken) > 0 {
+		return latchkey.InvalidFields(map[string]string{"scope": strings.Join(taken, "") + "Applications get it from there, when an administrator allows it."})
+	}
+	return nil
 }
 
 // endAfterChange ends what the change of an application ends.
@@ -146,15 +167,15 @@ func (tx *Tx) DeleteClient(ctx context.Context, id string) (DeletedClient, error
 	if err != nil {
 		return DeletedClient{}, err
 	}
+	// Before the rows of APIs that it serves: whoever changes those has it first.
+	if err := tx.bumpCache(ctx, CacheClients); err != nil {
+		return DeletedClient{}, err
+	}
 	if _, err := exec(ctx, tx.tx, `DELETE FROM clients WHERE id = @id`, args{"id": id}); err != nil {
 		return DeletedClient{}, fmt.Errorf("delete client: %w", err)
 	}
-	err = tx.Record(ctx, latchkey.Event{Kind: latchkey.ClientDeleted, ClientID: id,
+	return gone, tx.Record(ctx, latchkey.Event{Kind: latchkey.ClientDeleted, ClientID: id,
 		Detail: map[string]any{"grants": gone.Grants, "consents": gone.Consents, "secrets": gone.Secrets}})
-	if err != nil {
-		return DeletedClient{}, err
-	}
-	return gone, tx.bumpCache(ctx, CacheClients)
 }
 
 // ClientUse counts what would go with an application.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -141,7 +142,10 @@ var flagOf = map[string]string{
 }
 
 // byFlag says of wrong metadata which flag it was, or which member of the file.
-func byFlag(err error) error {
+func byFlag(err error) error { return byFlagIn(err, nil) }
+
+// byFlagIn is byFlag with names that go before those of applications.
+func byFlagIn(err error, first map[string]string) error {
 	p := (*latchkey.Problem)(nil)
 	if !errors.As(err, &p) || len(p.Fields) == 0 {
 		return err
@@ -149,7 +153,7 @@ func byFlag(err error) error {
 	var wrong []string
 	for _, member := range sortedKeys(p.Fields) {
 		name := member
-		if flag := flagOf[member]; flag != "" {
+		if flag := cmp.Or(first[member], flagOf[member]); flag != "" {
 			name = flag
 		}
 		wrong = append(wrong, name+": "+p.Fields[member])

@@ -43,6 +43,7 @@ type commands struct {
 	User      userCmd      `cmd:"" help:"People: who is here, invitations, recovery, roles."`
 	Group     groupCmd     `cmd:"" help:"Groups of people."`
 	Client    clientCmd    `cmd:"" help:"Applications: connect, change, turn off, their secrets."`
+	API       apiCmd       `cmd:"" name:"api" help:"APIs that applications get access tokens for, and their permissions."`
 	Session   sessionCmd   `cmd:"" help:"Browsers that are signed in."`
 	Audit     auditCmd     `cmd:"" help:"The record: what happened, and proof that nobody changed it."`
 	Keys      keysCmd      `cmd:"" help:"Signing keys: which there are, new ones, old ones."`

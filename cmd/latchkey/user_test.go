@@ -94,6 +94,9 @@ func (h *house) everything() string {
 		              (SELECT jsonb_agg(to_jsonb(l) - 'first_browser' ORDER BY id) FROM one_time_links l),
 		              (SELECT jsonb_agg(to_jsonb(c) ORDER BY id) FROM clients c), (SELECT jsonb_agg(to_jsonb(c) - 'last_used_at' ORDER BY id) FROM client_secrets c),
 		              (SELECT jsonb_agg(to_jsonb(t) ORDER BY id) FROM initial_tokens t),
+		              (SELECT jsonb_agg(to_jsonb(a) ORDER BY id) FROM apis a), (SELECT jsonb_agg(to_jsonb(p) ORDER BY scope) FROM api_permissions p),
+		              (SELECT jsonb_agg(to_jsonb(o) ORDER BY api_id, client_id) FROM api_clients o),
+		              (SELECT jsonb_agg(to_jsonb(x) ORDER BY client_id, scope) FROM api_client_permissions x),
 		              (SELECT jsonb_agg(to_jsonb(k) - 'private_key' ORDER BY kid) FROM signing_keys k),
 		              (SELECT jsonb_agg(to_jsonb(s) - 'last_activity' - 'idle_expires_at' ORDER BY id) FROM sessions s))`)
 }
