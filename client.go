@@ -77,6 +77,7 @@ type Client struct {
 
 	APIs   []ClientAPI // that it may get access tokens for, by resource; set by administrators at the API
 	Serves []string    // resources whose API it is: it may introspect their tokens
+	Logo   string      // hash of the copy of its logo, in hex; "" = none (yet)
 
 	Secrets []ClientSecret // live ones; hashes only
 }

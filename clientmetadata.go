@@ -21,6 +21,15 @@ type ClientMetadata struct {
 	DefaultACR      []string       `json:"default_acr_values,omitempty"`
 }
 
+// LogoPath is where people's browsers find the copy of an application's logo; ""
+// when there is none. What an address shows never changes.
+func (c *Client) LogoPath() string {
+	if c.Logo == "" {
+		return ""
+	}
+	return "/logos/" + c.Logo + ".png"
+}
+
 // check judges what is kept and shown.
 func (m *ClientMetadata) check(p problems) {
 	for member, link := range map[string]struct {

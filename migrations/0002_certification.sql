@@ -114,6 +114,20 @@ CREATE TABLE initial_tokens (
 );
 CREATE INDEX initial_tokens_expires ON initial_tokens (expires_at);
 
+-- Copies of the logos of applications, as people are shown them: fetched from
+-- logo_uri, drawn anew as small PNG. A row without an image is a fetch that
+-- failed.
+CREATE TABLE client_logos (
+    client_id varchar(128) PRIMARY KEY REFERENCES clients (id) ON DELETE CASCADE,
+    uri       text        NOT NULL,                      -- what was fetched
+    hash      bytea       CHECK (length(hash) = 32),     -- SHA-256 of image: its address
+    image     bytea       CHECK (octet_length(image) BETWEEN 1 AND 131072),
+    asked_at  timestamptz NOT NULL DEFAULT now(),        -- when it was fetched last, or tried
+    CHECK ((hash IS NULL) = (image IS NULL))
+);
+CREATE INDEX client_logos_hash ON client_logos (hash) WHERE hash IS NOT NULL;
+CREATE INDEX clients_logo ON clients (id) WHERE metadata ? 'logo_uri';
+
 
 -- Signing out --------------------------------------------------------------
 

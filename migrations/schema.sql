@@ -231,6 +231,17 @@ CREATE TABLE public.client_groups (
     group_id uuid NOT NULL
 );
 
+CREATE TABLE public.client_logos (
+    client_id character varying(128) NOT NULL,
+    uri text NOT NULL,
+    hash bytea,
+    image bytea,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT client_logos_check CHECK (((hash IS NULL) = (image IS NULL))),
+    CONSTRAINT client_logos_hash_check CHECK ((length(hash) = 32)),
+    CONSTRAINT client_logos_image_check CHECK (((octet_length(image) >= 1) AND (octet_length(image) <= 131072)))
+);
+
 CREATE TABLE public.client_secrets (
     id uuid NOT NULL,
     client_id text NOT NULL COLLATE pg_catalog."C",
@@ -640,6 +651,9 @@ ALTER TABLE ONLY public.challenges
 ALTER TABLE ONLY public.client_groups
     ADD CONSTRAINT client_groups_pkey PRIMARY KEY (client_id, group_id);
 
+ALTER TABLE ONLY public.client_logos
+    ADD CONSTRAINT client_logos_pkey PRIMARY KEY (client_id);
+
 ALTER TABLE ONLY public.client_secrets
     ADD CONSTRAINT client_secrets_pkey PRIMARY KEY (id);
 
@@ -758,7 +772,11 @@ CREATE INDEX challenges_expires ON public.challenges USING btree (expires_at);
 
 CREATE INDEX client_groups_group ON public.client_groups USING btree (group_id);
 
+CREATE INDEX client_logos_hash ON public.client_logos USING btree (hash) WHERE (hash IS NOT NULL);
+
 CREATE INDEX client_secrets_client ON public.client_secrets USING btree (client_id);
+
+CREATE INDEX clients_logo ON public.clients USING btree (id) WHERE (metadata ? 'logo_uri'::text);
 
 CREATE INDEX clients_origins ON public.clients USING gin (public.client_origins(type, redirect_uris, allowed_cors_origins)) WITH (fastupdate=off) WHERE enabled;
 
@@ -842,6 +860,9 @@ ALTER TABLE ONLY public.client_groups
 
 ALTER TABLE ONLY public.client_groups
     ADD CONSTRAINT client_groups_group_id_fkey FOREIGN KEY (group_id) REFERENCES public.groups(id) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY public.client_logos
+    ADD CONSTRAINT client_logos_client_id_fkey FOREIGN KEY (client_id) REFERENCES public.clients(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.client_secrets
     ADD CONSTRAINT client_secrets_client_id_fkey FOREIGN KEY (client_id) REFERENCES public.clients(id) ON DELETE CASCADE;

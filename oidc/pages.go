@@ -58,7 +58,7 @@ func hiddenOf(params url.Values) (fields []templates.Hidden) {
 func (p *Provider) showConsent(c *gin.Context, rq *request, s *latchkey.Session, in *latchkey.Interaction) error {
 	page := templates.Consent{
 		Base: templates.Base{Person: templates.PersonOf(s)},
-		App:  rq.client.Name, Host: hostOf(rq.redirect), Action: pathConsent,
+		App:  rq.client.Name, Facts: templates.AppFactsOf(rq.client), Host: hostOf(rq.redirect), Action: pathConsent,
 		Added:  cameBy(rq.client),
 		Hidden: []templates.Hidden{{Name: "request", Value: in.ID}, {Name: "token", Value: p.DB.ConsentToken(in.ID, s.ID)}},
 		Switch: pathLogin + "?request=" + url.QueryEscape(in.ID) + "&switch=1",

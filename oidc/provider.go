@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ory/fosite"
@@ -79,6 +80,7 @@ type Provider struct {
 	fosite     fosite.OAuth2Provider
 	discovery  document
 	clientKeys *keyStore
+	drawing    sync.Mutex // held while a logo is open in memory
 }
 
 // New checks the options and wires the flows.

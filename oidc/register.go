@@ -59,6 +59,9 @@ func (p *Provider) register(r *http.Request) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := p.fetchLogo(ctx, wanted.ID); err != nil {
+		return nil, err
+	}
 	return p.registrationAnswer(wanted, token, secret)
 }
 

@@ -67,6 +67,9 @@ func (p *Provider) reregister(ctx context.Context, r *http.Request, id, token st
 	if err != nil {
 		return nil, err
 	}
+	if err := p.fetchLogo(ctx, id); err != nil {
+		return nil, err
+	}
 	return p.registrationAnswer(done.Client, done.Token, done.Secret)
 }
 

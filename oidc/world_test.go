@@ -130,7 +130,7 @@ func (w *world) router(p *oidc.Provider) http.Handler {
 		{"GET", "/oauth2/logout", p.Logout}, {"POST", "/oauth2/logout", p.LogoutPost}, {"POST", "/logout", p.ConfirmLogout}, {"GET", "/oauth2/check_session", p.CheckSession},
 		{"POST", "/oauth2/register", p.Register}, {"GET", "/oauth2/register/:id", p.Registered},
 		{"PUT", "/oauth2/register/:id", p.Reregister}, {"DELETE", "/oauth2/register/:id", p.Deregister},
-		{"GET", "/oauth2/jwks", p.JWKS},
+		{"GET", "/oauth2/jwks", p.JWKS}, {"GET", "/logos/:file", p.Logo},
 		{"GET", "/.well-known/openid-configuration", p.Discovery}, {"GET", "/.well-known/oauth-authorization-server", p.Discovery},
 	} {
 		r.Handle(route.method, route.path, func(c *gin.Context) {

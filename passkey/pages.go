@@ -96,20 +96,20 @@ func (s *Service) loginForRequest(c *gin.Context, id string) error {
 	if err != nil && !errors.Is(err, latchkey.ErrNotFound) {
 		return err
 	}
-	app := ""
+	app, facts := "", templates.AppFacts{}
 	if client != nil {
-		app = client.Name
+		app, facts = client.Name, templates.AppFactsOf(client)
 	}
 	current := session.FromContext(ctx)
 	switch {
 	case current != nil && c.Query("switch") == "" && !current.AuthTime.Before(in.CreatedAt):
 		// Done since, perhaps in another tab.
 	case in.Needs.Reason == "login" || current == nil || c.Query("switch") != "":
-		return s.show(c, templates.Login{Request: id, App: app, Username: in.Needs.Hint, Cancel: "/consent"})
+		return s.show(c, templates.Login{Request: id, App: app, Facts: facts, Username: in.Needs.Hint, Cancel: "/consent"})
 	case in.Needs.Reason == "reauth" && (in.Needs.UserID == "" || in.Needs.UserID == current.UserID):
 		return s.show(c, templates.StepUp{
 			Base:    templates.Base{Person: templates.PersonOf(current)},
-			Request: id, App: app, Cancel: "/consent", Switch: "/login?request=" + url.QueryEscape(id) + "&switch=1",
+			Request: id, App: app, Facts: facts, Cancel: "/consent", Switch: "/login?request=" + url.QueryEscape(id) + "&switch=1",
 			Reason: "The application asks you to use your passkey again.",
 		})
 	}

@@ -27,7 +27,7 @@ func kindOf(path string) routeKind {
 		return kindAPI
 	case under(path, "/oauth2"), under(path, "/.well-known"), under(path, "/audit"):
 		return kindProtocol
-	case under(path, "/static"):
+	case under(path, "/static"), under(path, "/logos"):
 		return kindStatic
 	default:
 		return kindPage

@@ -25,6 +25,9 @@ func (s *Server) jobs() []func(context.Context) {
 		},
 		func(ctx context.Context) { every(ctx, time.Second, s.db.FlushCounts, report("write counts")) },
 		func(ctx context.Context) { s.audit.Run(ctx, s.auditTrouble) },
+		func(ctx context.Context) {
+			every(ctx, time.Minute, s.provider.FetchLogos, report("fetch logos"))
+		},
 		func(ctx context.Context) { s.provider.DeliverLogouts(ctx, report("tell applications of sign-outs")) },
 	}
 	for _, sweeper := range storage.Sweepers() {

@@ -49,6 +49,7 @@ func (s *Server) routes() *gin.Engine {
 	r.GET("/audit/checkpoint", s.limit(limitCheckpoint), s.page(s.checkpoint))
 
 	r.GET("/static/*path", gin.WrapH(s.pages.Static()))
+	r.GET("/logos/:file", s.page(s.provider.Logo))
 	r.GET("/.well-known/passkey-endpoints", s.page(s.passkeys.PasskeyEndpoints))
 	r.GET("/.well-known/change-password", s.page(s.passkeys.ChangePassword))
 

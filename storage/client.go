@@ -52,6 +52,7 @@ const clientColumns = `
 	c.auth_method, c.first_party, c.introspects, c.id_token_alg, c.access_token_alg, c.access_token_format,
 	c.access_token_ttl, c.id_token_ttl, c.refresh_token_ttl, c.refresh_grace, c.refresh_without_offline,
 	c.tokens_not_before, c.metadata, c.protocol, c.registration,
+	(SELECT coalesce(encode(l.hash, 'hex'), '') FROM client_logos l WHERE l.client_id = c.id AND l.uri = c.metadata->>'logo_uri'),
 	ARRAY(SELECT g.name FROM client_groups cg JOIN groups g ON g.id = cg.group_id WHERE cg.client_id = c.id ORDER BY g.name_key),
 	(SELECT coalesce(jsonb_agg(jsonb_build_object(
 	            'ID', a.id, 'Resource', a.resource, 'Name', a.name, 'Format', coalesce(a.access_token_format, ''),
@@ -87,6 +88,7 @@ func scanClient(row pgx.CollectableRow) (latchkey.Client, error) { return scanCl
 func scanClientAnd(row pgx.CollectableRow, more ...any) (latchkey.Client, error) {
 	var c latchkey.Client
 	var access, id, refresh, grace *int
+	var logo *string
 	var notBefore *time.Time
 	var metadata, protocol, registration, apis, secrets []byte
 	err := row.Scan(append([]any{
@@ -94,7 +96,7 @@ func scanClientAnd(row pgx.CollectableRow, more ...any) (latchkey.Client, error)
 		&c.RedirectURIs, &c.PostLogoutRedirectURIs, &c.AllowedCORSOrigins, &c.GrantTypes, &c.ResponseTypes, &c.Scopes,
 		&c.AuthMethod, &c.FirstParty, &c.Introspects, &c.IDTokenAlg, &c.AccessTokenAlg, &c.AccessTokenFormat,
 		&access, &id, &refresh, &grace, &c.RefreshWithoutOffline,
-		&notBefore, &metadata, &protocol, &registration, &c.AllowedGroups, &apis, &c.Serves, &secrets,
+		&notBefore, &metadata, &protocol, &registration, &logo, &c.AllowedGroups, &apis, &c.Serves, &secrets,
 	}, more...)...)
 	if err != nil {
 		return c, err
@@ -104,6 +106,7 @@ func scanClientAnd(row pgx.CollectableRow, more ...any) (latchkey.Client, error)
 		d := seconds(grace)
 		c.RefreshGrace = &d
 	}
+	c.Logo = textOf(logo)
 	c.TokensNotBefore, c.CreatedAt, c.UpdatedAt = timeOf(notBefore), c.CreatedAt.UTC(), c.UpdatedAt.UTC()
 	if registration == nil {
 		registration = []byte("null")

@@ -5,6 +5,9 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -47,6 +50,13 @@ func exhibition(t *testing.T) *httptest.Server {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusGone)
 		fmt.Fprint(w, `{"status":410,"code":"token_expired","request_id":"7f3a-91c2"}`)
+	})
+	mux.HandleFunc("GET /logos/sample.png", func(w http.ResponseWriter, _ *http.Request) {
+		logo := image.NewPaletted(image.Rect(0, 0, 240, 64), color.Palette{color.NRGBA{R: 0x2f, G: 0x6f, B: 0x5e, A: 0xff}})
+		w.Header().Set("Content-Type", "image/png")
+		if err := png.Encode(w, logo); err != nil {
+			t.Error(err)
+		}
 	})
 	hangDemo(t, mux)
 	for _, s := range append(samples(), failureSamples()...) {

@@ -50,6 +50,7 @@ type Login struct {
 	Base
 	Request  string // id of the waiting authorization request; "" = none
 	App      string // name of the application that waits; "" = none
+	Facts    AppFacts
 	Username string // what the application already knows (login_hint)
 	Cancel   string // action of form#cancel, such as "/consent"; "" = no form
 	Return   string // local path to go to afterwards instead of the answer's redirect_to; "" = none
@@ -60,8 +61,9 @@ type Login struct {
 // to confirm.
 type StepUp struct {
 	Base
-	Request string  // id of the waiting authorization request; "" = none
-	App     string  // name of the application that waits; "" = none
+	Request string // id of the waiting authorization request; "" = none
+	App     string // name of the application that waits; "" = none
+	Facts   AppFacts
 	Reason  string  // a full sentence: what for, and why again
 	Cancel  string  // action of form#cancel; "" = no form
 	Return  string  // local path to go to afterwards; "" = redirect_to of the answer
@@ -97,6 +99,7 @@ type RecoveryCodes struct {
 type Consent struct {
 	Base
 	App    string
+	Facts  AppFacts
 	Host   string // where the application gets its answer: host of the redirect URI, or its scheme
 	Added  string // a full sentence: who connected it and when; "" = not said
 	Read   []string

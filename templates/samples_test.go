@@ -59,6 +59,12 @@ func stageSamples() []sample {
 		Read: []string{"Your name and username, and what else is in your profile", "Your e-mail address"}, Act: []string{"Add notes to your shared calendar"},
 		Stay: []string{"For up to 90 days, also while you are away"}, Hidden: []templates.Hidden{{Name: "request", Value: "abc"}}, Switch: "/login?switch=1",
 	}
+	facts := templates.AppFacts{
+		Logo:   "/logos/sample.png",
+		Policy: "https://fieldnotes.example/privacy", Terms: "https://fieldnotes.example/terms", Contacts: []string{"help@fieldnotes.example"},
+	}
+	consentFacts := consent
+	consentFacts.Facts = facts
 	longConsent := consent
 	longConsent.Base, longConsent.App, longConsent.Host = longPerson(), longName, longHost
 	return []sample{
@@ -69,6 +75,8 @@ func stageSamples() []sample {
 		{"invite-no-link", templates.Invite{}, ""},
 		{"login", templates.Login{}, ""},
 		{"login-app", templates.Login{Request: "abc", App: "Wiki", Cancel: "/consent"}, ""},
+		{"login-app-facts", templates.Login{Request: "abc", App: "Field Notes", Facts: facts, Cancel: "/consent"}, ""},
+		{"consent-facts", consentFacts, ""},
 		{"login-error", templates.Login{Base: failing(templates.Base{}, "cancelled"), Request: "abc", App: "Wiki", Cancel: "/consent"}, ""},
 		{"login-disabled", templates.Login{Base: failing(templates.Base{}, "account_disabled")}, ""},
 		{"login-long", templates.Login{Request: "abc", App: longName, Username: longName, Cancel: "/consent"}, ""},
