@@ -39,3 +39,19 @@ type SigningKey struct {
 	RetireAt   time.Time // zero = not decided
 	DeleteAt   time.Time // when it leaves the JWKS; zero = not decided
 }
+
+// KeyReader is an application that has to know a new signing key, with what is
+// known of its fetching it. A fetch names nobody: it is matched with the places
+// from where the application fetches tokens.
+type KeyReader struct {
+	ClientID   string
+	ClientName string
+	Callers    int       // places (address and agent) it calls from
+	Fetched    int       // of them that were given the new key
+	Perhaps    int       // of the others: where another agent at the same address was
+	CalledAt   time.Time // it called last, to the hour
+	FetchedAt  time.Time // the key set was fetched last from one of its addresses, to the hour; zero = never
+}
+
+// HasKey tells whether every place the application calls from has the new key.
+func (r *KeyReader) HasKey() bool { return r.Fetched >= r.Callers }

@@ -17,6 +17,21 @@ type KeyOut struct {
 	ActivateAt time.Time         `json:"activate_at"` // from when it signs
 	RetireAt   *time.Time        `json:"retire_at"`   // when it signs no more; null = not decided
 	DeleteAt   *time.Time        `json:"delete_at"`   // when it leaves the JWKS; null = not decided
+	// NotFetchedBy are the applications that have not fetched this new key yet;
+	// null of a key that is not new: one without a published predecessor.
+	NotFetchedBy []KeyReaderOut `json:"not_fetched_by"`
+}
+
+// KeyReaderOut is an application that has to know a new key, and calls from
+// places that have not fetched it.
+type KeyReaderOut struct {
+	ClientID   string     `json:"client_id"`
+	ClientName string     `json:"client_name"`
+	Callers    int        `json:"callers"` // places it calls from: address and agent
+	Fetched    int        `json:"fetched"` // of them that fetched the key
+	Perhaps    int        `json:"perhaps"` // of the others: another agent at the same address did
+	CalledAt   time.Time  `json:"called_at"`
+	FetchedAt  *time.Time `json:"fetched_at"` // null = the key set was never fetched from there
 }
 
 // Keys lists the published signing keys, by algorithm, the newest first.
@@ -25,14 +40,34 @@ func (s *Service) Keys(ctx context.Context) ([]KeyOut, error) {
 	if err != nil {
 		return nil, err
 	}
+	readers, err := s.db.SuccessorReaders(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]KeyOut, 0, len(published))
 	for _, k := range published {
-		out = append(out, KeyOut{
+		next := KeyOut{
 			KID: k.KID, Alg: k.Alg, State: k.State, CreatedAt: k.CreatedAt.UTC(), ActivateAt: k.ActivateAt.UTC(),
 			RetireAt: orNull(k.RetireAt), DeleteAt: orNull(k.DeleteAt),
-		})
+		}
+		if all, isNew := readers[k.KID]; isNew {
+			next.NotFetchedBy = waiting(all)
+		}
+		out = append(out, next)
 	}
 	return out, nil
+}
+
+// waiting are those who have not fetched a key everywhere.
+func waiting(readers []latchkey.KeyReader) []KeyReaderOut {
+	out := []KeyReaderOut{}
+	for _, r := range readers {
+		if !r.HasKey() {
+			out = append(out, KeyReaderOut{ClientID: r.ClientID, ClientName: r.ClientName, Callers: r.Callers, Fetched: r.Fetched,
+				Perhaps: r.Perhaps, CalledAt: r.CalledAt.UTC(), FetchedAt: orNull(r.FetchedAt)})
+		}
+	}
+	return out
 }
 
 // RotateKeys makes a new key of an algorithm, or of each when alg is "". It

@@ -51,6 +51,7 @@ type Options struct {
 type view struct {
 	version int64
 	next    time.Time // when the first of keys changes its state or goes; zero = none does
+	newest  time.Time // when the newest of keys was made
 	keys    []*prepared
 	byKID   map[string]*prepared
 	jwks    []byte
@@ -96,6 +97,9 @@ func (r *Ring) load(ctx context.Context) error {
 			return err
 		}
 		v.keys, v.byKID[row.KID] = append(v.keys, p), p
+		if row.CreatedAt.After(v.newest) {
+			v.newest = row.CreatedAt
+		}
 		v.expect(r.now(), row.ActivateAt, row.RetireAt, row.DeleteAt)
 	}
 	if v.jwks, v.etag, err = render(v.keys); err != nil {
@@ -131,6 +135,15 @@ func render(keys []*prepared) (body []byte, etag string, err error) {
 	}
 	sum := sha256.Sum256(body)
 	return body, `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, nil
+}
+
+// Fetch is JWKS for somebody from outside, and notes from where it was asked for.
+func (r *Ring) Fetch(ctx context.Context) (body []byte, etag string) {
+	v := r.current.Load()
+	if v.jwks != nil {
+		r.db.NoteFetch(ctx, v.newest)
+	}
+	return v.jwks, v.etag
 }
 
 // JWKS returns the published key set and its entity tag.

@@ -21,6 +21,30 @@ CREATE INDEX clients_origins ON clients USING gin (client_origins(type, redirect
 
 -- Signing keys -------------------------------------------------------------
 
+-- From where confidential applications fetch tokens, and which of these places
+-- have fetched the key set: to tell who does not know a new key yet. Addresses
+-- are whole ones of IPv4 and /64 of IPv6.
+CREATE TABLE client_callers (
+    client_id      text         COLLATE "C" NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
+    address_prefix varchar(64)  COLLATE "C" NOT NULL,
+    agent          varchar(120) COLLATE "C" NOT NULL,
+    called_at      timestamptz  NOT NULL DEFAULT now(),
+    expires_at     timestamptz  NOT NULL,
+    PRIMARY KEY (client_id, address_prefix, agent)
+);
+CREATE INDEX client_callers_address_prefix_idx ON client_callers (address_prefix);
+CREATE INDEX client_callers_expires_at_idx ON client_callers (expires_at);
+
+CREATE TABLE jwks_fetches (
+    address_prefix varchar(64)  COLLATE "C" NOT NULL,
+    agent          varchar(120) COLLATE "C" NOT NULL,
+    newest_key     timestamptz  NOT NULL,  -- created_at of the newest key of the set that was given
+    fetched_at     timestamptz  NOT NULL DEFAULT now(),
+    expires_at     timestamptz  NOT NULL,
+    PRIMARY KEY (address_prefix, agent)
+);
+CREATE INDEX jwks_fetches_expires_at_idx ON jwks_fetches (expires_at);
+
 
 -- People -------------------------------------------------------------------
 

@@ -226,6 +226,14 @@ CREATE TABLE public.challenges (
     CONSTRAINT challenges_purpose_check CHECK ((purpose = ANY (ARRAY['setup'::text, 'invite'::text, 'signup'::text, 'add'::text, 'recover'::text, 'login'::text, 'reauth'::text])))
 );
 
+CREATE TABLE public.client_callers (
+    client_id text NOT NULL COLLATE pg_catalog."C",
+    address_prefix character varying(64) NOT NULL COLLATE pg_catalog."C",
+    agent character varying(120) NOT NULL COLLATE pg_catalog."C",
+    called_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.client_groups (
     client_id text NOT NULL COLLATE pg_catalog."C",
     group_id uuid NOT NULL
@@ -468,6 +476,14 @@ CREATE TABLE public.jobs (
     CONSTRAINT jobs_last_status_check CHECK ((length(last_status) <= 256))
 );
 
+CREATE TABLE public.jwks_fetches (
+    address_prefix character varying(64) NOT NULL COLLATE pg_catalog."C",
+    agent character varying(120) NOT NULL COLLATE pg_catalog."C",
+    newest_key timestamp with time zone NOT NULL,
+    fetched_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.memberships (
     group_id uuid NOT NULL,
     user_id uuid NOT NULL,
@@ -648,6 +664,9 @@ ALTER TABLE ONLY public.cache_version
 ALTER TABLE ONLY public.challenges
     ADD CONSTRAINT challenges_pkey PRIMARY KEY (id_hash);
 
+ALTER TABLE ONLY public.client_callers
+    ADD CONSTRAINT client_callers_pkey PRIMARY KEY (client_id, address_prefix, agent);
+
 ALTER TABLE ONLY public.client_groups
     ADD CONSTRAINT client_groups_pkey PRIMARY KEY (client_id, group_id);
 
@@ -695,6 +714,9 @@ ALTER TABLE ONLY public.interactions
 
 ALTER TABLE ONLY public.jobs
     ADD CONSTRAINT jobs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.jwks_fetches
+    ADD CONSTRAINT jwks_fetches_pkey PRIMARY KEY (address_prefix, agent);
 
 ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT memberships_pkey PRIMARY KEY (user_id, group_id);
@@ -770,6 +792,10 @@ CREATE INDEX challenges_binding ON public.challenges USING btree (binding_hash, 
 
 CREATE INDEX challenges_expires ON public.challenges USING btree (expires_at);
 
+CREATE INDEX client_callers_address_prefix_idx ON public.client_callers USING btree (address_prefix);
+
+CREATE INDEX client_callers_expires_at_idx ON public.client_callers USING btree (expires_at);
+
 CREATE INDEX client_groups_group ON public.client_groups USING btree (group_id);
 
 CREATE INDEX client_logos_hash ON public.client_logos USING btree (hash) WHERE (hash IS NOT NULL);
@@ -811,6 +837,8 @@ CREATE INDEX jobs_key ON public.jobs USING btree (key, created_at) WHERE (kind =
 CREATE INDEX jobs_key_due ON public.jobs USING btree (key, next_at) WHERE ((kind = 'logout'::text) AND (done_at IS NULL));
 
 CREATE INDEX jobs_user ON public.jobs USING btree (user_id, created_at) WHERE (user_id IS NOT NULL);
+
+CREATE INDEX jwks_fetches_expires_at_idx ON public.jwks_fetches USING btree (expires_at);
 
 CREATE INDEX memberships_group ON public.memberships USING btree (group_id);
 
@@ -854,6 +882,9 @@ ALTER TABLE ONLY public.apis
 
 ALTER TABLE ONLY public.challenges
     ADD CONSTRAINT challenges_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.client_callers
+    ADD CONSTRAINT client_callers_client_id_fkey FOREIGN KEY (client_id) REFERENCES public.clients(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.client_groups
     ADD CONSTRAINT client_groups_client_id_fkey FOREIGN KEY (client_id) REFERENCES public.clients(id) ON DELETE CASCADE;

@@ -119,7 +119,7 @@ func (p *Provider) Discovery(c *gin.Context) error {
 
 // JWKS serves GET /oauth2/jwks (RFC 7517 §5).
 func (p *Provider) JWKS(c *gin.Context) error {
-	body, etag := p.Keys.JWKS()
+	body, etag := p.Keys.Fetch(c.Request.Context())
 	if body == nil {
 		return fmt.Errorf("%w: the signing keys are not loaded", latchkey.ErrUnavailable)
 	}

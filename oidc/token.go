@@ -68,6 +68,9 @@ func (p *Provider) token(r *http.Request) (*tokenAnswer, error) {
 	if u.redeem == nil {
 		p.DB.CountToken(cl.ID)
 	}
+	if answer.IDToken != "" && !cl.Public() {
+		p.DB.NoteCaller(ctx, cl.ID) // who will need the keys; of a public one it is some person's device
+	}
 	return answer, nil
 }
 

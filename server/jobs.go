@@ -24,6 +24,9 @@ func (s *Server) jobs() []func(context.Context) {
 			atOnceAndEvery(ctx, time.Hour, s.keys.Maintain, report("rotate signing keys"))
 		},
 		func(ctx context.Context) { every(ctx, time.Second, s.db.FlushCounts, report("write counts")) },
+		func(ctx context.Context) {
+			every(ctx, 5*time.Second, s.db.FlushCallers, report("write who fetched the keys"))
+		},
 		func(ctx context.Context) { s.audit.Run(ctx, s.auditTrouble) },
 		func(ctx context.Context) {
 			every(ctx, time.Minute, s.provider.FetchLogos, report("fetch logos"))

@@ -101,6 +101,13 @@ func (s *Server) routes() *gin.Engine {
 	r.POST("/admin/groups/:id/members", s.origin, s.form, s.session, s.admin, s.fresh, s.page(s.operators.AddMemberForm))
 	r.POST("/admin/groups/:id/members/:user/remove", s.origin, s.form, s.session, s.admin, s.fresh, s.page(s.operators.RemoveMemberForm))
 
+	r.GET("/admin/keys", s.session, s.admin, s.page(s.operators.KeysPage))
+	r.GET("/admin/keys/:key/rotate", s.session, s.admin, s.page(s.operators.RotatePage))
+	r.POST("/admin/keys/:key/rotate", s.origin, s.form, s.session, s.admin, s.fresh, s.page(s.operators.RotateForm))
+	r.POST("/admin/keys/:key/rotate-now", s.origin, s.form, s.session, s.admin, s.fresh, s.page(s.operators.RotateNowForm))
+	r.GET("/admin/keys/:key/retire", s.session, s.admin, s.page(s.operators.RetirePage))
+	r.POST("/admin/keys/:key/retire", s.origin, s.form, s.session, s.admin, s.fresh, s.page(s.operators.RetireForm))
+
 	r.GET("/account", s.session, s.person, s.page(s.account.Home))
 	r.GET("/account/profile", s.session, s.person, s.page(s.account.ProfilePage))
 	r.POST("/account/profile", s.origin, s.form, s.session, s.person, s.page(s.account.ProfileForm))

@@ -49,6 +49,7 @@ type DB struct {
 	clients  *otter.Cache[string, cachedClient]
 	origins  *otter.Cache[string, cachedOrigin]
 	count    tokenCount
+	callers  callerNotes
 	refusals refusalCount
 	wake     chan struct{} // of whoever delivers notices
 }

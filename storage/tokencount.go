@@ -51,7 +51,7 @@ func (db *DB) FlushCounts(ctx context.Context) error {
 // FlushAllCounts is FlushCounts without waiting for a minute to be over: for
 // the end.
 func (db *DB) FlushAllCounts(ctx context.Context) error {
-	return errors.Join(db.flushTokens(ctx), db.flushRefusals(ctx, true))
+	return errors.Join(db.flushTokens(ctx), db.flushRefusals(ctx, true), db.FlushCallers(ctx))
 }
 
 func (db *DB) flushTokens(ctx context.Context) error {

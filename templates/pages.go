@@ -7,7 +7,7 @@ var allPages = []Page{
 	AccountProfile{}, AccountPasskeys{}, AccountPasskeyRemove{}, AccountRecovery{}, AccountSessions{}, AccountApps{},
 	AdminClients{}, AdminClientNew{}, AdminClientDone{}, AdminClient{},
 	AdminRegistration{}, AdminTokenDone{},
-	AdminUsers{}, AdminInvite{}, AdminLink{}, AdminUser{}, AdminUserProfile{}, AdminGroups{}, AdminGroup{}, AdminConfirm{},
+	AdminUsers{}, AdminInvite{}, AdminLink{}, AdminUser{}, AdminUserProfile{}, AdminGroups{}, AdminGroup{}, AdminKeys{}, AdminConfirm{},
 }
 
 // Base is what every page may show.

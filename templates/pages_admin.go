@@ -242,7 +242,7 @@ type AdminUserProfile struct {
 // posted to Action.
 type AdminConfirm struct {
 	Base
-	Nav       string // entry of the navigation: clients, users, groups
+	Nav       string // entry of the navigation: clients, users, groups, keys
 	Title     string // a question with the name of the thing
 	Text      string // what ends
 	Refused   string // why it cannot be done, a full sentence; "" = it can
@@ -289,6 +289,41 @@ type MemberItem struct {
 	Detail string
 }
 
+// AdminKeys is GET /admin/keys.
+type AdminKeys struct {
+	Base
+	Groups []KeyGroup // one an algorithm
+}
+
+// KeyGroup is the keys of one algorithm.
+type KeyGroup struct {
+	Alg       string
+	Keys      []KeyItem // the newest first
+	Announced bool      // a successor is published already
+	New       bool      // the newest key has a predecessor that is still published
+	Waiting   []KeyReaderItem
+}
+
+// KeyItem is one published key.
+type KeyItem struct {
+	KID   string
+	State string // "Signs", "Signs later", "Signs no more"
+	From  When
+	Until When // zero = not decided
+	Gone  When // zero = not decided
+	MayGo bool // it may be taken out
+}
+
+// KeyReaderItem is an application that has not fetched a new key everywhere.
+type KeyReaderItem struct {
+	ID      string
+	Name    string
+	Text    string // "1 of 2 places have it, 1 perhaps"
+	Called  When
+	Fetched When
+}
+
+func (AdminKeys) view() view    { return view{name: "admin-keys", frame: "admin", nav: "keys"} }
 func (AdminClients) view() view { return view{name: "admin-clients", frame: "admin", nav: "clients"} }
 func (AdminClientNew) view() view {
 	return view{name: "admin-client-new", frame: "admin", width: "narrow", nav: "clients"}

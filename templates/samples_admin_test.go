@@ -86,10 +86,27 @@ func adminSamples() []sample {
 		{"admin-client-detail-public", public, ""},
 		{"admin-client-detail-error", stale, ""},
 		{"admin-groups", templates.AdminGroups{Base: person(true), Items: []templates.GroupItem{{ID: "g1", Name: "engineering", Members: "12 people", Created: ago(264 * day)}, {ID: "g2", Name: longName, Members: "1 person", Created: ago(day)}}, Typed: "sales team", Error: "There is a group of that name", Next: "?cursor=abc"}, ""},
+		{"admin-keys", templates.AdminKeys{Base: saying(person(true), "A new key is published. It signs in a day."), Groups: keyGroups()}, ""},
+		{"admin-keys-empty", templates.AdminKeys{Base: person(true), Groups: []templates.KeyGroup{{Alg: "RS256"}}}, ""},
 		{"admin-groups-empty", templates.AdminGroups{Base: person(true)}, ""},
 		{"admin-group-detail", templates.AdminGroup{Base: person(true), ID: "g1", Name: "engineering", Members: []templates.MemberItem{{UserID: "u1", Name: "Ines Halvorsen", Detail: "ines@meridian.example"}, {UserID: "u2", Name: longName, Detail: longHost}}, Next: "?cursor=abc", Apps: clients[1:2]}, ""},
 		{"admin-group-detail-empty", templates.AdminGroup{Base: person(true), ID: "g1", Name: longName, Typed: "nobody", Error: "There is no such person"}, ""},
 	}...)
+}
+
+func keyGroups() []templates.KeyGroup {
+	kid := "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+	return []templates.KeyGroup{
+		{Alg: "RS256", Announced: true, New: true, Keys: []templates.KeyItem{
+			{KID: kid, State: "Signs later", From: templates.At(now.Add(23*time.Hour), now), MayGo: true},
+			{KID: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", State: "Signs", From: ago(89 * day), Until: templates.At(now.Add(23*time.Hour), now), Gone: templates.At(now.Add(71*time.Hour), now)},
+		}, Waiting: []templates.KeyReaderItem{
+			{ID: "grafana", Name: "Grafana", Text: "1 of 2 places have it, 1 perhaps", Called: ago(2 * time.Hour), Fetched: ago(40 * day)},
+			{ID: "long", Name: longName, Text: "0 of 1 places have it", Called: ago(time.Hour), Fetched: templates.At(time.Time{}, now)},
+		}},
+		{Alg: "ES256", New: true, Keys: []templates.KeyItem{{KID: kid, State: "Signs", From: ago(day)}, {KID: "old", State: "Signs no more", From: ago(90 * day), Until: ago(day), Gone: templates.At(now.Add(day), now), MayGo: true}}},
+		{Alg: "EdDSA", Keys: []templates.KeyItem{{KID: kid, State: "Signs", From: ago(30 * day)}}},
+	}
 }
 
 func peopleSamples(groups []templates.Choice) []sample {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"latchkey"
@@ -232,7 +233,49 @@ func (x *examination) signingKeys(ctx context.Context, db *storage.DB) {
 			return
 		}
 	}
-	x.ok(check, fmt.Sprintf("%d published, one active for each algorithm.", len(published)))
+	x.newKeys(ctx, db, published)
+}
+
+// newKeys looks whether applications know the keys that sign now or within the
+// hour.
+func (x *examination) newKeys(ctx context.Context, db *storage.DB, published []latchkey.SigningKey) {
+	const check = "signing_keys"
+	readers, err := db.SuccessorReaders(ctx)
+	if err != nil {
+		x.fail(check, "It cannot be read who knows the new keys: "+err.Error()+".", "Check the rights of the role in --database-url.")
+		return
+	}
+	missing, waiting := "", 0
+	for _, k := range published {
+		var names []string
+		for _, r := range readers[k.KID] {
+			if !r.HasKey() {
+				names = append(names, r.ClientName)
+			}
+		}
+		if waiting += len(names); len(names) > 0 && db.Clock().After(k.ActivateAt.Add(-time.Hour)) {
+			missing += fmt.Sprintf(" The new %s key: %s.", k.Alg, someOf(names))
+		}
+	}
+	message := fmt.Sprintf("%d published, one active for each algorithm.", len(published))
+	switch {
+	case missing != "":
+		x.warn(check, message+" Applications that seem not to have fetched a key that signs now or within the hour."+missing,
+			"See `latchkey keys list`. If one of them refuses tokens, start it again, so that it fetches the key set.")
+	case waiting > 0:
+		x.ok(check, message+" New ones are announced, and were not fetched by all applications yet.")
+	default:
+		x.ok(check, message)
+	}
+}
+
+// someOf are a few of many names.
+func someOf(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }
 
 // audit looks whether the record keeps up.

@@ -198,6 +198,14 @@ func TestDoctorFindsWhatIsBroken(t *testing.T) {
 			sql("UPDATE signing_keys SET activate_at = activate_at + interval '370 days' WHERE alg = 'RS256'"), "signing_keys", "warn", "RS256", "keys rotate"},
 		{"a key that was exchanged", nil, sql("UPDATE signing_keys SET private_key = set_byte(private_key, 30, get_byte(private_key, 30) # 1) WHERE alg = 'RS256'"),
 			sql("UPDATE signing_keys SET private_key = set_byte(private_key, 30, get_byte(private_key, 30) # 1) WHERE alg = 'RS256'"), "signing_keys", "fail", "open signing key", "Restore"},
+		{"an application without a new key that signs", nil, func() {
+			if code, _, stderr := command(t, append([]string{"keys", "rotate", "--alg", "EdDSA", "--now"}, c.settings...)...); code != exitDone {
+				t.Fatalf("rotate: %s", stderr)
+			}
+			storagetest.SQL(t, c.database, `INSERT INTO clients (id, name, type, profile, grant_types, response_types, scopes, auth_method, id_token_alg)
+				VALUES ('wiki', 'Wiki', 'web', 'oidc', '{authorization_code}', '{code}', '{openid}', 'client_secret_basic', 'EdDSA')`)
+			storagetest.SQL(t, c.database, `INSERT INTO client_callers (client_id, address_prefix, agent, expires_at) VALUES ('wiki', '198.51.100.1/32', 'node', now() + interval '1 day')`)
+		}, sql(`DELETE FROM clients WHERE id = 'wiki'`), "signing_keys", "warn", "The new EdDSA key: Wiki.", "keys list"},
 		{"a sequencer that stopped", nil, sql("UPDATE audit_head SET halted = 'a leaf was changed'"),
 			sql("UPDATE audit_head SET halted = ''"), "audit", "fail", "a leaf was changed", "audit verify"},
 		{"a data dir that others can enter", nil, func() { must(os.Chmod(c.dir, 0o755)) }, func() { must(os.Chmod(c.dir, 0o700)) }, "data_dir", "warn", "0755", "chmod 700"},

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"latchkey/admin"
 )
@@ -69,6 +71,31 @@ func (c *commands) printKeys(found []admin.KeyOut) error {
 		}
 		rows = append(rows, row)
 	}
-	return c.print(page[admin.KeyOut]{Items: found}, table("No key yet: `latchkey serve` makes the first ones.",
-		[]string{"KEY ID", "ALG", "STATE", "SIGNS FROM", "SIGNS UNTIL", "PUBLISHED UNTIL"}, rows))
+	text := table("No key yet: `latchkey serve` makes the first ones.",
+		[]string{"KEY ID", "ALG", "STATE", "SIGNS FROM", "SIGNS UNTIL", "PUBLISHED UNTIL"}, rows)
+	return c.print(page[admin.KeyOut]{Items: found}, text+newKeys(found))
+}
+
+// newKeys says of each new key which applications have not fetched it yet.
+func newKeys(found []admin.KeyOut) string {
+	var text strings.Builder
+	for _, k := range found {
+		switch {
+		case k.NotFetchedBy == nil:
+		case len(k.NotFetchedBy) == 0:
+			fmt.Fprintf(&text, "\n\nEvery application that is known to need the new %s key has fetched it.", k.Alg)
+		default:
+			var rows [][]string
+			for _, r := range k.NotFetchedBy {
+				fetched := "never"
+				if r.FetchedAt != nil {
+					fetched = at(*r.FetchedAt)
+				}
+				rows = append(rows, []string{r.ClientName, r.ClientID, r.Text(), at(r.CalledAt), fetched})
+			}
+			fmt.Fprintf(&text, "\n\nThe new %s key was not fetched yet by:\n%s", k.Alg, table("",
+				[]string{"APPLICATION", "CLIENT ID", "HOW FAR", "LAST CALL", "KEY SET FETCHED"}, rows))
+		}
+	}
+	return text.String()
 }

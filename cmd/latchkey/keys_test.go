@@ -24,7 +24,7 @@ func TestSigningKeysByCommand(t *testing.T) {
 		byState := map[string][]object{}
 		for _, item := range h.json(arguments...)["items"].([]any) {
 			k := item.(object)
-			if got := keys(k); got != "activate_at alg created_at delete_at kid retire_at state" {
+			if got := keys(k); got != "activate_at alg created_at delete_at kid not_fetched_by retire_at state" {
 				t.Errorf("%v prints %v", arguments, k)
 			}
 			byState[k["state"].(string)] = append(byState[k["state"].(string)], k)
@@ -124,6 +124,51 @@ func publishedBy(t *testing.T, issuer string) (kids []string) {
 		kids = append(kids, k.Kid)
 	}
 	return kids
+}
+
+// TestKeysListSaysWhoLacksAKey: in words and in JSON, for new keys only.
+func TestKeysListSaysWhoLacksAKey(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	made := h.json("client", "create", "--name", "Wiki", "--redirect-uri", callback, "--first-party")
+	storagetest.SQL(t, h.url, `INSERT INTO client_callers (client_id, address_prefix, agent, expires_at) VALUES ($1, '198.51.100.1/32', 'node', now() + interval '1 day')`, made["client_id"])
+	fetched := `INSERT INTO jwks_fetches (address_prefix, agent, newest_key, expires_at) VALUES ('198.51.100.1/32', 'curl', now(), now() + interval '1 day')`
+	listed := func(arguments ...string) (lists map[string]any) {
+		lists = map[string]any{}
+		for _, item := range h.json(arguments...)["items"].([]any) {
+			if k := item.(object); k["not_fetched_by"] != nil {
+				lists[k["alg"].(string)] = k["not_fetched_by"]
+			}
+		}
+		return lists
+	}
+	if got := listed("keys", "list"); len(got) != 0 {
+		t.Errorf("before there is a new key: %v", got)
+	}
+	if said := h.says("keys", "list"); strings.Contains(said, "fetched") {
+		t.Errorf("before there is a new key: %s", said)
+	}
+	got := listed("keys", "rotate", "--alg", "RS256")
+	readers, _ := got["RS256"].([]any)
+	if len(got) != 1 || len(readers) != 1 {
+		t.Fatalf("after the announcement: %v", got)
+	}
+	reader := readers[0].(object)
+	if reader["client_id"] != made["client_id"] || reader["client_name"] != "Wiki" || reader["callers"] != 1.0 || reader["fetched"] != 0.0 || reader["perhaps"] != 0.0 ||
+		reader["fetched_at"] != nil || !strings.HasSuffix(reader["called_at"].(string), "Z") {
+		t.Errorf("who lacks it: %v", reader)
+	}
+	storagetest.SQL(t, h.url, fetched)
+	if said := h.says("keys", "list"); !strings.Contains(said, "The new RS256 key was not fetched yet by:") || !strings.Contains(said, "0 of 1 places have it, 1 perhaps") || !strings.Contains(said, "Wiki") {
+		t.Errorf("it says %s", said)
+	}
+	storagetest.SQL(t, h.url, `UPDATE jwks_fetches SET agent = 'node'`)
+	if got := listed("keys", "list"); len(got) != 1 || len(got["RS256"].([]any)) != 0 {
+		t.Errorf("when everybody has it: %v", got)
+	}
+	if said := h.says("keys", "list"); !strings.Contains(said, "Every application that is known to need the new RS256 key has fetched it.") {
+		t.Errorf("it says %s", said)
+	}
 }
 
 func ofAlg(keys []object, alg string) string {
