@@ -20,6 +20,7 @@ type Grant struct {
 	ScopesAsked   []string
 	Scopes        []string // granted
 	Audience      []string
+	Claims        AskedClaims // that were asked for by name, as far as the application may have them
 	ACR           string
 	AMR           []string
 	AuthTime      time.Time
@@ -51,6 +52,7 @@ type Consent struct {
 	UserID   string
 	ClientID string
 	Scopes   []string
+	Claims   []string // by name, beyond what the scopes give
 }
 
 // AppUse is an application as one person stands to it.
@@ -61,6 +63,7 @@ type AppUse struct {
 	RedirectURIs []string
 	FirstParty   bool
 	Scopes       []string  // what the person allowed; none = nothing, or nobody asked
+	Claims       []string  // and beyond that, by name
 	AllowedAt    time.Time // zero = no consent that could be taken back
 	UsedAt       time.Time // of a grant that lives; zero = none
 }

@@ -49,6 +49,17 @@ func ScopeSentences(granted []string) (can []string) {
 	return can
 }
 
+// ClaimSentences says of claims that were allowed by name, as far as scopes do
+// not give them anyway, what ScopeSentences says of scopes.
+func ClaimSentences(names, scopes []string) (can []string) {
+	for _, c := range claims {
+		if slices.Contains(names, c.Name) && !slices.Contains(scopes, c.Scope) {
+			can = append(can, "Read "+strings.ToLower(c.Words[:1])+c.Words[1:])
+		}
+	}
+	return can
+}
+
 func foreignScopes(granted []string) (words []string) {
 	for _, name := range granted {
 		ours := name == scopeOffline

@@ -22,6 +22,7 @@ type App struct {
 	ClientURI  string     `json:"client_uri"`
 	FirstParty bool       `json:"first_party" doc:"Provided by an administrator: it was not asked for, and cannot be removed"`
 	Scopes     []string   `json:"scopes"`
+	Claims     []string   `json:"claims" doc:"Claims by name that it may read beyond what the scopes give"`
 	GrantedAt  *time.Time `json:"granted_at" doc:"null: there is no consent to take back"`
 	LastUsedAt *time.Time `json:"last_used_at" doc:"null: nothing that it was given lives"`
 }
@@ -42,7 +43,7 @@ func (s *Service) Apps(ctx context.Context, _ *struct{}) (*AppsOut, error) {
 	out := &AppsOut{Body: List[App]{Items: []App{}}}
 	for _, a := range apps {
 		out.Body.Items = append(out.Body.Items, App{
-			ClientID: a.ClientID, Name: a.Name, ClientURI: a.URI, FirstParty: a.FirstParty, Scopes: append([]string{}, a.Scopes...),
+			ClientID: a.ClientID, Name: a.Name, ClientURI: a.URI, FirstParty: a.FirstParty, Scopes: append([]string{}, a.Scopes...), Claims: append([]string{}, a.Claims...),
 			GrantedAt: orNull(a.AllowedAt), LastUsedAt: orNull(a.UsedAt),
 		})
 	}
@@ -99,7 +100,7 @@ func (s *Service) AppsPage(c *gin.Context) error {
 
 func appItem(a latchkey.AppUse, now time.Time) templates.AppItem {
 	item := templates.AppItem{
-		ClientID: a.ClientID, Name: a.Name, Can: latchkey.ScopeSentences(a.Scopes),
+		ClientID: a.ClientID, Name: a.Name, Can: append(latchkey.ScopeSentences(a.Scopes), latchkey.ClaimSentences(a.Claims, a.Scopes)...),
 		Stays: slices.Contains(a.Scopes, "offline_access"), Used: templates.At(a.UsedAt, now),
 	}
 	if !a.AllowedAt.IsZero() {

@@ -196,7 +196,7 @@ const discovered = `{
 "frontchannel_logout_supported": true,
 "frontchannel_logout_session_supported": true,
 "backchannel_logout_session_supported": true,
-"claims_parameter_supported": false,
+"claims_parameter_supported": true,
 "request_parameter_supported": true,
 "request_object_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA", "Ed25519"],
 "request_uri_parameter_supported": true,

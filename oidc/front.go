@@ -30,13 +30,15 @@ type request struct {
 	maxAge    int64 // seconds; -1 = none
 	hinted    string
 	loginHint string
+	asked     latchkey.AskedClaims
+	subjects  []string // who may be told of, by the parameter claims; nil = anybody
 }
 
 // kept are the parameters that a waiting request needs. Nothing else that was
 // sent is stored.
 func kept() []string {
 	return []string{"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
-		"code_challenge_method", "prompt", "max_age", "login_hint", "acr_values"}
+		"code_challenge_method", "prompt", "max_age", "login_hint", "acr_values", "claims"}
 }
 
 // hintedSubject is how a verified id_token_hint is kept: as its subject. The
@@ -82,7 +84,7 @@ func (p *Provider) gate(ctx context.Context, form url.Values) (*request, error) 
 // judgeAll judges what can be judged without asking anybody.
 func judgeAll(rq *request, form url.Values) error {
 	for _, judge := range []func(*request, url.Values) error{
-		judgeForm, judgeUnsupported, judgeResponse, judgeMode, judgeScope, judgeNonce, judgePKCE, judgePrompt,
+		judgeForm, judgeUnsupported, judgeResponse, judgeMode, judgeScope, judgeNonce, judgePKCE, judgePrompt, judgeClaims,
 	} {
 		if err := judge(rq, form); err != nil {
 			return err

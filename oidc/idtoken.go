@@ -16,7 +16,7 @@ import (
 )
 
 // idClaims are those of OpenID Connect Core §2, and `sid` of Front-Channel
-// Logout §3. No profile claims: those are at userinfo.
+// Logout §3. Those of the person are at userinfo, unless they were asked for here.
 type idClaims struct {
 	Issuer     string   `json:"iss"`
 	Subject    string   `json:"sub"`
@@ -31,7 +31,7 @@ type idClaims struct {
 	AccessHash string   `json:"at_hash,omitempty"`
 	CodeHash   string   `json:"c_hash,omitempty"`
 
-	further map[string]any // of the person
+	further map[string]any // of the person, asked for here or by scopes without userinfo
 }
 
 // MarshalJSON puts the claims of the person beside the others. None of them can

@@ -22,14 +22,11 @@ func (p *Provider) issue(c *gin.Context, rq *request, in *latchkey.Interaction) 
 	ctx := c.Request.Context()
 	s := session.FromContext(ctx)
 	u := p.unitFor(rq, s)
-	if rq.types == "id_token" {
-		// There is no access token to ask userinfo with (OpenID Connect Core §5.4).
-		person, err := p.DB.FindUser(ctx, s.UserID)
-		if err != nil {
-			return nil, "", err
-		}
-		u.further = claimsOf(person, rq.scopes)
+	further, err := p.frontClaims(ctx, rq, s.UserID)
+	if err != nil {
+		return nil, "", err
 	}
+	u.further = further
 	params, err := p.authorize(withUnit(ctx, u), rq, s)
 	if err != nil {
 		return nil, "", faultOf(err)
@@ -37,7 +34,7 @@ func (p *Provider) issue(c *gin.Context, rq *request, in *latchkey.Interaction) 
 	au := storage.Authorization{
 		GrantID: u.redeem.Grant.ID, ResponseType: rq.types,
 		Code: u.code, ClientID: rq.client.ID, SessionID: s.ID, RedirectURI: rq.sent, CodeChallenge: rq.challenge, Nonce: rq.nonce,
-		ScopesAsked: rq.scopes, Scopes: rq.scopes, AskConsent: rq.asks(promptConsent), Consented: consented(s, in), CodeTTL: p.CodeTTL, MaxAge: p.RefreshTokenMaxAge,
+		ScopesAsked: rq.scopes, Scopes: rq.scopes, Claims: rq.asked, AskConsent: rq.asks(promptConsent), Consented: consented(s, in), CodeTTL: p.CodeTTL, MaxAge: p.RefreshTokenMaxAge,
 	}
 	au.Pushed = rq.pushed
 	if in != nil {

@@ -64,6 +64,9 @@ func (p *Provider) showConsent(c *gin.Context, rq *request, s *latchkey.Session,
 		Switch: pathLogin + "?request=" + url.QueryEscape(in.ID) + "&switch=1",
 	}
 	page.Read, page.Act, page.Stay = latchkey.ScopeWords(rq.scopes)
+	for _, c := range rq.asked.Beyond(rq.scopes) {
+		page.Read = append(page.Read, c.Words)
+	}
 	return p.show(c, http.StatusOK, page)
 }
 

@@ -87,7 +87,7 @@ func needs(rq *request, s *latchkey.Session, in *latchkey.Interaction) (verdict,
 	// Whoever used the passkey after the request came has done what it asked.
 	done := in != nil && !s.AuthTime.Before(in.CreatedAt)
 	switch {
-	case rq.hinted != "" && rq.hinted != s.Subject:
+	case !rq.expects(s.Subject):
 		if done {
 			return verdict{}, refuse(codeLoginRequired, "Somebody else signed in than the application expects.").because("hint_mismatch")
 		}

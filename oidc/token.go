@@ -138,6 +138,10 @@ func (p *Provider) redeem(ctx context.Context, u *unit, form url.Values, wrong *
 func (u *unit) adopt(found *storage.Redeemed) {
 	found.Grant.Scopes = stillAllowed(found.Grant.Scopes, u.client.Scopes)
 	u.redeem, u.at, u.scopes = found, found.At, found.Grant.Scopes
+	if found.Person != nil {
+		u.further = map[string]any{}
+		found.Person.Tell(u.further, found.Grant.Claims.IDToken, u.client.Scopes)
+	}
 }
 
 // stillAllowed are the granted scopes that the application may have now.

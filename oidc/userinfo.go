@@ -82,7 +82,9 @@ func (p *Provider) userinfo(ctx context.Context, token string) (claims map[strin
 	if !slices.Contains(scopes, scopeOpenID) {
 		return nil, "", p.tokenRefused(ctx, u, noOpenID())
 	}
-	return claimsOf(&state.User, scopes), b.Access.ClientID, nil
+	claims = claimsOf(&state.User, scopes)
+	state.User.Tell(claims, state.Grant.Claims.Userinfo, state.Scopes)
+	return claims, b.Access.ClientID, nil
 }
 
 func noOpenID() *fault {

@@ -146,8 +146,9 @@ func (v *traveller) code(pairs ...string) string {
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	v := newTraveller(t)
-	var code, spaCode string
-	var tokens, spaTokens map[string]string
+	var code, spaCode, askedCode string
+	const asked = `{"userinfo": {"name": {"essential": true}}, "id_token": {"email": null}}`
+	var tokens, spaTokens, askedTokens map[string]string
 	exchange := func(origin, code, redirect string) map[string]string {
 		return texts(t, v.post("/oauth2/token", origin, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {pkceVerifier}}))
 	}
@@ -205,6 +206,10 @@ func TestRoundTrips(t *testing.T) {
 		{"code exchange by a browser", 1, func() { spaCode = v.code("client_id", "spa", "redirect_uri", spa+"/callback") },
 			func() { spaTokens = exchange(spa, spaCode, spa+"/callback") }},
 		{"refresh by a browser", 2, nil, func() { refresh(spa, spaTokens) }},
+		{"authorize with claims by name", 2, nil, func() { askedCode = v.code("client_id", "spa", "redirect_uri", spa+"/callback", "claims", asked) }},
+		{"code exchange with claims for the ID token", 1, nil, func() { askedTokens = exchange(spa, askedCode, spa+"/callback") }},
+		{"userinfo with claims by name", 1, nil, func() { v.get("/oauth2/userinfo", askedTokens["access_token"]) }},
+		{"refresh with claims for the ID token", 2, nil, func() { refresh(spa, askedTokens) }},
 		{"client_credentials, opaque", 0, nil, func() { sealed("/oauth2/token", "grant_type", "client_credentials") }},
 		{"code exchange for an opaque token", 1, func() { sealedCode = v.code("client_id", "sealed") }, func() {
 			sealedTokens = texts(t, sealed("/oauth2/token", "grant_type", "authorization_code", "code", sealedCode, "redirect_uri", callback, "code_verifier", pkceVerifier))

@@ -11,7 +11,7 @@ import (
 )
 
 // GrantConsent remembers that a person allowed an application some scopes and
-// takes the interaction one step on (needs), in one statement. It is good once
+// claims and takes the interaction one step on (needs), in one statement. It is good once
 // for each time that the interaction waits for consent: afterwards, or for
 // another browser, it is ErrNotFound and nothing changes.
 func (qs *queries) GrantConsent(ctx context.Context, in *latchkey.Interaction, browser string, c latchkey.Consent) error {
@@ -23,13 +23,16 @@ func (qs *queries) GrantConsent(ctx context.Context, in *latchkey.Interaction, b
 	if err != nil {
 		return fmt.Errorf("encode needs: %w", err)
 	}
-	a, err := qs.eventArgs(ctx, latchkey.Event{Kind: latchkey.ConsentGranted, Subject: c.UserID, ClientID: c.ClientID,
-		Detail: map[string]any{"scopes": c.Scopes}})
+	detail := map[string]any{"scopes": c.Scopes}
+	if len(c.Claims) > 0 {
+		detail["claims"] = c.Claims
+	}
+	a, err := qs.eventArgs(ctx, latchkey.Event{Kind: latchkey.ConsentGranted, Subject: c.UserID, ClientID: c.ClientID, Detail: detail})
 	if err != nil {
 		return err
 	}
 	a["id"], a["kind"], a["browsers"], a["needs"] = hash, "pending", qs.browserHashes(browser), needs
-	a["user"], a["client"], a["scopes"] = c.UserID, c.ClientID, texts(c.Scopes)
+	a["user"], a["client"], a["scopes"], a["claims"] = c.UserID, c.ClientID, texts(c.Scopes), texts(c.Claims)
 	err = qs.do(ctx, func(q querier) error {
 		n, err := one(ctx, q, `
 			WITH step AS (
@@ -37,12 +40,14 @@ func (qs *queries) GrantConsent(ctx context.Context, in *latchkey.Interaction, b
 				WHERE `+interactionOpen+` AND client_id = @client AND needs->>'reason' = 'consent'
 				RETURNING client_id
 			), kept AS (
-				INSERT INTO consents AS k (user_id, client_id, scopes)
-				SELECT @user::uuid, client_id, @scopes FROM step
+				INSERT INTO consents AS k (user_id, client_id, scopes, claims)
+				SELECT @user::uuid, client_id, @scopes, (SELECT coalesce(jsonb_object_agg(n, true), '{}') FROM unnest(@claims::text[]) n) FROM step
 				ON CONFLICT (user_id, client_id) DO UPDATE
 				SET scopes = CASE WHEN k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
 				                  THEN ARRAY(SELECT DISTINCT s FROM unnest(k.scopes || excluded.scopes) s ORDER BY s)
 				                  ELSE excluded.scopes END,
+				    claims = CASE WHEN k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+				                  THEN k.claims || excluded.claims ELSE excluded.claims END,
 				    granted_at = now(), expires_at = NULL, revoked_at = NULL
 			), event AS (`+insertEventFrom(eventAsGiven, "step")+`)
 			SELECT count(*) FROM step`, a, pgx.RowTo[int])
@@ -65,7 +70,7 @@ func (qs *queries) Apps(ctx context.Context, userID string) ([]latchkey.AppUse, 
 	err := qs.do(ctx, func(q querier) (err error) {
 		items, err = list(ctx, q, `
 			SELECT c.id, c.name, coalesce(c.metadata->>'client_uri', ''), c.redirect_uris, c.first_party,
-			       coalesce(k.scopes, '{}'), k.granted_at,
+			       coalesce(k.scopes, '{}'), ARRAY(SELECT jsonb_object_keys(k.claims) ORDER BY 1), k.granted_at,
 			       (SELECT max(greatest(g.created_at, g.rt_rotated_at)) FROM grants g
 			        WHERE g.user_id = @user AND g.client_id = c.id AND g.revoked_at IS NULL AND g.expires_at > now() AND g.code_uses > 0)
 			FROM clients c
@@ -87,7 +92,7 @@ func (qs *queries) Apps(ctx context.Context, userID string) ([]latchkey.AppUse, 
 
 func scanApp(row pgx.CollectableRow) (latchkey.AppUse, error) {
 	var a latchkey.AppUse
-	err := row.Scan(&a.ClientID, &a.Name, &a.URI, &a.RedirectURIs, &a.FirstParty, &a.Scopes, orZero{&a.AllowedAt}, orZero{&a.UsedAt})
+	err := row.Scan(&a.ClientID, &a.Name, &a.URI, &a.RedirectURIs, &a.FirstParty, &a.Scopes, &a.Claims, orZero{&a.AllowedAt}, orZero{&a.UsedAt})
 	return a, err
 }
 

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -57,19 +58,25 @@ const bothOn = `
 const grantColumns = `
 	g.id, g.kind, g.state, g.client_id, g.user_id, g.session_id, g.code_expires_at, g.code_uses, g.redirect_uri,
 	g.code_challenge, g.nonce, g.scopes_req, g.scopes, g.audience, g.acr, g.amr, g.auth_time, g.rt_gen, g.rt_salt,
-	g.rt_rotated_at, g.rt_expires_at, g.expires_at, g.revoked_at, g.revoke_reason, g.access_not_before, g.created_at`
+	g.rt_rotated_at, g.rt_expires_at, g.expires_at, g.revoked_at, g.revoke_reason, g.access_not_before, g.created_at, g.claims`
 
 // scanGrant reads grantColumns and what a query selects behind them.
 func scanGrant(row pgx.CollectableRow, g *latchkey.Grant, more ...any) error {
 	var user, session *string
+	var claims []byte
 	var codeExpires, authTime, rotated, refreshExpires, revoked, notBefore *time.Time
 	into := append([]any{
 		&g.ID, &g.Kind, &g.State, &g.ClientID, &user, &session, &codeExpires, &g.CodeUses, &g.RedirectURI,
 		&g.CodeChallenge, &g.Nonce, &g.ScopesAsked, &g.Scopes, &g.Audience, &g.ACR, &g.AMR, &authTime, &g.RefreshGeneration, &g.RefreshSalt,
-		&rotated, &refreshExpires, &g.ExpiresAt, &revoked, &g.RevokeReason, &notBefore, &g.CreatedAt,
+		&rotated, &refreshExpires, &g.ExpiresAt, &revoked, &g.RevokeReason, &notBefore, &g.CreatedAt, &claims,
 	}, more...)
 	if err := row.Scan(into...); err != nil {
 		return err
+	}
+	if claims != nil {
+		if err := json.Unmarshal(claims, &g.Claims); err != nil {
+			return fmt.Errorf("read the claims of a grant: %w", err)
+		}
 	}
 	g.UserID, g.SessionID = textOf(user), textOf(session)
 	g.CodeExpiresAt, g.AuthTime, g.RefreshRotatedAt = timeOf(codeExpires), timeOf(authTime), timeOf(rotated)
@@ -90,13 +97,14 @@ type Authorization struct {
 	ScopesAsked   []string
 	Scopes        []string
 	Audience      []string
-	AskConsent    bool          // consent is needed even if it was given before
-	Consented     bool          // consent was given for this very request
-	Interaction   string        // raw id, spent with the code; empty when none waited
-	Browser       string        // to which the interaction is bound
-	Pushed        string        // raw id of the pushed request, spent with the code when no interaction waited
-	CodeTTL       time.Duration // how long the code works
-	MaxAge        time.Duration // absolute end, when it is later than the session's
+	Claims        latchkey.AskedClaims // by name; what the scopes do not give needs consent, too
+	AskConsent    bool                 // consent is needed even if it was given before
+	Consented     bool                 // consent was given for this very request
+	Interaction   string               // raw id, spent with the code; empty when none waited
+	Browser       string               // to which the interaction is bound
+	Pushed        string               // raw id of the pushed request, spent with the code when no interaction waited
+	CodeTTL       time.Duration        // how long the code works
+	MaxAge        time.Duration        // absolute end, when it is later than the session's
 }
 
 // NewCode makes an authorization code of 256 random bits. It counts once
@@ -124,12 +132,18 @@ func (qs *queries) Authorize(ctx context.Context, au Authorization) (verdict Ver
 			return IsUsed, nil
 		}
 	}
-	a, err := qs.eventArgs(ctx, latchkey.Event{Kind: latchkey.AuthorizationGranted, ClientID: au.ClientID,
-		GrantID: au.GrantID, Detail: map[string]any{"scopes": texts(au.Scopes), "response_type": au.ResponseType}})
+	detail := map[string]any{"scopes": texts(au.Scopes), "response_type": au.ResponseType}
+	if names := latchkey.Names(au.Claims.Beyond(nil)); len(names) > 0 {
+		detail["claims"] = names
+	}
+	a, err := qs.eventArgs(ctx, latchkey.Event{Kind: latchkey.AuthorizationGranted, ClientID: au.ClientID, GrantID: au.GrantID, Detail: detail})
 	if err != nil {
 		return "", err
 	}
 	a["grant"], a["grant_kind"], a["client"], a["login"], a["code"], a["salt"] = au.GrantID, kind, au.ClientID, au.SessionID, codeHash, newSalt()
+	if err := askedArgs(a, au.Claims, au.Scopes); err != nil {
+		return "", err
+	}
 	a["redirect"], a["challenge"], a["nonce"] = au.RedirectURI, au.CodeChallenge, au.Nonce
 	a["asked"], a["scopes"], a["audience"] = texts(au.ScopesAsked), texts(au.Scopes), texts(au.Audience)
 	a["ask"], a["consented"], a["code_ttl"], a["max_age"] = au.AskConsent, au.Consented, au.CodeTTL, au.MaxAge
@@ -177,15 +191,17 @@ func authorizeAfter(step, condition string) string {
 			WHEN NOT @consented AND (@ask OR NOT (c.first_party OR EXISTS (
 				SELECT 1 FROM consents k
 				WHERE k.user_id = u.id AND k.client_id = c.id AND k.scopes @> @scopes::text[]
+				  AND NOT EXISTS (SELECT 1 FROM unnest(@beyond::text[], @beyond_scopes::text[]) n (claim, scope)
+				                  WHERE NOT (k.claims ? n.claim OR n.scope = ANY(k.scopes)))
 				  AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())))) THEN 'consent'
 			ELSE 'issued' END AS verdict
 		FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = @client
 		WHERE s.id = @login
 	)` + step + `, made AS (
 		INSERT INTO grants (id, kind, state, client_id, user_id, session_id, code_hash, code_expires_at, redirect_uri,
-		                    code_challenge, nonce, scopes_req, scopes, audience, acr, amr, auth_time, rt_salt, expires_at)
+		                    code_challenge, nonce, scopes_req, scopes, audience, claims, acr, amr, auth_time, rt_salt, expires_at)
 		SELECT @grant, @grant_kind, 'active', @client, user_id, session_id, @code, now() + @code_ttl::interval, @redirect,
-		       @challenge, @nonce, @asked, @scopes, @audience, acr, amr, auth_time, @salt,
+		       @challenge, @nonce, @asked, @scopes, @audience, @claims::jsonb, acr, amr, auth_time, @salt,
 		       greatest(expires_at, now() + @max_age::interval)
 		FROM facts
 		WHERE verdict = 'issued'` + condition + `
@@ -214,8 +230,9 @@ type Redemption struct {
 type Redeemed struct {
 	Verdict Verdict
 	Grant   latchkey.Grant
-	Subject string    // `sub` of the person
-	At      time.Time // the database's time
+	Subject string         // `sub` of the person
+	Person  *latchkey.User // as userinfo tells of them; nil unless the grant asks for claims in its ID token
+	At      time.Time      // the database's time
 }
 
 // ExchangeCode judges, spends and records the exchange of a code in one
@@ -237,11 +254,7 @@ func (db *DB) ExchangeCode(ctx context.Context, rd Redemption) (*Redeemed, error
 	a["may"], a["always"], a["idle"], a["besides"] = rd.MayRefresh, rd.AlwaysRefresh, rd.RefreshIdle, rd.Besides
 	found := false
 	err = db.do(ctx, func(q querier) error {
-		rows, err := list(ctx, q, exchangeCode, a, func(row pgx.CollectableRow) (Redeemed, error) {
-			var r Redeemed
-			err := scanGrant(row, &r.Grant, &r.Verdict, &r.Subject, &r.At)
-			return r, err
-		})
+		rows, err := list(ctx, q, exchangeCode, a, scanRedeemed)
 		if err == nil && len(rows) > 0 {
 			*out, found = rows[0], true
 		}
@@ -303,4 +316,4 @@ var exchangeCode = `
 	reason: "CASE verdict WHEN 'issued' THEN 'authorization_code' ELSE verdict END",
 	detail: "jsonb_build_object('grant_id', id, 'scopes', scopes)",
 }, "found") + `)
-	SELECT` + grantColumns + `, g.verdict, g.subject, now() FROM found g`
+	SELECT` + grantColumns + `, g.verdict, g.subject, now(), CASE WHEN g.verdict = 'issued' THEN ` + toldPerson + ` END FROM found g`

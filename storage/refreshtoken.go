@@ -139,15 +139,11 @@ func (qs *queries) findRefresh(ctx context.Context, t *RefreshToken, clientID st
 					SELECT 1 FROM sessions s
 					WHERE s.id = g.session_id AND s.idle_expires_at > now() AND s.expires_at > now()) THEN 'session_ended'
 				WHEN @generation < g.rt_gen THEN 'grace'
-				ELSE 'current' END, u.subject, now()
+				ELSE 'current' END, u.subject, now(), `+toldPerson+`
 			FROM grants g JOIN users u ON u.id = g.user_id JOIN clients c ON c.id = g.client_id
 			WHERE g.id = @grant`,
 			args{"grant": t.GrantID, "client": clientID, "generation": t.Generation, "grace": grace},
-			func(row pgx.CollectableRow) (Redeemed, error) {
-				var r Redeemed
-				err := scanGrant(row, &r.Grant, &r.Verdict, &r.Subject, &r.At)
-				return r, err
-			})
+			scanRedeemed)
 		if err == nil && len(rows) > 0 {
 			out = rows[0]
 		}
