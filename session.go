@@ -36,6 +36,14 @@ type Session struct {
 	Subject     string
 }
 
+// ACRPhishingResistant is the level of every sign-in by a passkey (EAP ACR Values
+// 1.0). phrh, a key known to be in hardware, needs an attestation checked against
+// metadata, which is not asked for.
+const ACRPhishingResistant = "phr"
+
+// ACRValues are the levels that a sign-in here can have: the values of acr.
+func ACRValues() []string { return []string{ACRPhishingResistant} }
+
 // StepUpAge is how long after the last use of a passkey sensitive actions are
 // still allowed (SECURITY: step-up 10 min).
 const StepUpAge = 10 * time.Minute

@@ -53,7 +53,7 @@ func (rq *request) readClaims(raw string) (ok bool) {
 	if rq.asked.IDToken, ok = rq.mayHave(asked.IDToken); !ok {
 		return false
 	}
-	return rq.bindSubject(asked.IDToken) && rq.bindSubject(asked.Userinfo)
+	return rq.readLevel(asked.IDToken) && rq.bindSubject(asked.IDToken) && rq.bindSubject(asked.Userinfo)
 }
 
 // mayHave are the claims about a person that the application may have at all. ok

@@ -80,7 +80,7 @@ func (p *Provider) describe() (document, error) {
 		Registration: register,
 		Scopes:       latchkey.Scopes(), ResponseTypes: latchkey.ResponseTypes(), ResponseModes: latchkey.ResponseModes(), AuthorizationAlgs: latchkey.SigningAlgs(),
 		GrantTypes: []string{latchkey.GrantAuthorizationCode, latchkey.GrantImplicit, latchkey.GrantRefreshToken, latchkey.GrantClientCredentials},
-		ACR:        []string{"phr"}, ClaimsParameter: true,
+		ACR:        latchkey.ACRValues(), ClaimsParameter: true,
 		SubjectTypes: []string{"public"}, IDTokenAlgs: latchkey.SigningAlgs(), UserinfoAlgs: latchkey.SigningAlgs(),
 		TokenAuth: any, IntrospectionAuth: confidential, RevocationAuth: any,
 		TokenAuthAlgs: authAlgs(), IntrospectionAuthAlgs: authAlgs(), RevocationAuthAlgs: authAlgs(),

@@ -30,6 +30,7 @@ const (
 	codeServerError         = "server_error"
 	codeLoginRequired       = "login_required"
 	codeConsentRequired     = "consent_required"
+	codeUnmet               = "unmet_authentication_requirements" // OpenID Connect Core Error Code, of that name
 	codeRequestNotSupported = "request_not_supported"
 	codeURINotSupported     = "request_uri_not_supported"
 	codeInvalidRequestURI   = "invalid_request_uri"

@@ -31,6 +31,7 @@ type request struct {
 	hinted    string
 	loginHint string
 	asked     latchkey.AskedClaims
+	level     level
 	subjects  []string // who may be told of, by the parameter claims; nil = anybody
 }
 
@@ -84,7 +85,7 @@ func (p *Provider) gate(ctx context.Context, form url.Values) (*request, error) 
 // judgeAll judges what can be judged without asking anybody.
 func judgeAll(rq *request, form url.Values) error {
 	for _, judge := range []func(*request, url.Values) error{
-		judgeForm, judgeUnsupported, judgeResponse, judgeMode, judgeScope, judgeNonce, judgePKCE, judgePrompt, judgeClaims,
+		judgeForm, judgeUnsupported, judgeResponse, judgeMode, judgeScope, judgeNonce, judgePKCE, judgePrompt, judgeClaims, judgeLevel,
 	} {
 		if err := judge(rq, form); err != nil {
 			return err

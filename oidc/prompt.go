@@ -81,12 +81,14 @@ type verdict struct {
 // interaction, if the person was sent somewhere before. Whether consent is
 // missing, the statement decides that would issue the code.
 func needs(rq *request, s *latchkey.Session, in *latchkey.Interaction) (verdict, error) {
-	if s == nil {
-		return verdict{"login", codeLoginRequired}, nil
-	}
 	// Whoever used the passkey after the request came has done what it asked.
-	done := in != nil && !s.AuthTime.Before(in.CreatedAt)
+	done := s != nil && in != nil && !s.AuthTime.Before(in.CreatedAt)
+	again, err := needsLevel(rq, s, done)
 	switch {
+	case err != nil:
+		return verdict{}, err
+	case s == nil:
+		return verdict{"login", codeLoginRequired}, nil
 	case !rq.expects(s.Subject):
 		if done {
 			return verdict{}, refuse(codeLoginRequired, "Somebody else signed in than the application expects.").because("hint_mismatch")
@@ -97,7 +99,7 @@ func needs(rq *request, s *latchkey.Session, in *latchkey.Interaction) (verdict,
 	case rq.asks(promptLogin) && !done, rq.maxAge >= 0 && !done && tooOld(rq.maxAge, s):
 		return verdict{"reauth", codeLoginRequired}, nil
 	}
-	return verdict{}, nil
+	return again, nil
 }
 
 // tooOld tells whether the passkey was used longer ago than max_age; 0 asks for

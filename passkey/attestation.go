@@ -9,6 +9,8 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/protocol/webauthncose"
 	"github.com/go-webauthn/webauthn/webauthn"
+
+	"latchkey"
 )
 
 // minCredentialID is the shortest credential id taken, in bytes: WebAuthn §4
@@ -18,20 +20,15 @@ const (
 	maxCredentialID = 1023
 )
 
-// The authentication levels and methods that a ceremony proves (EAP ACR Values
-// 1.0; RFC 8176). phrh, a key known to be in hardware, needs an attestation
-// checked against metadata, which is not asked for; an AAGUID alone is a claim
-// and self attestation proves no model. Hence neither hwk nor swk for a key that
-// is not synced: where it is kept is unknown.
-const acrPhishingResistant = "phr"
-
-// methodsOf reads acr and amr from the flags of this very ceremony. The record
-// would say what was true once.
+// methodsOf reads acr and amr (RFC 8176) from the flags of this very ceremony.
+// The record would say what was true once. There is neither hwk nor swk for a key
+// that is not synced: an AAGUID alone is a claim, self attestation proves no
+// model, and so where the key is kept is unknown.
 func methodsOf(flags protocol.AuthenticatorFlags) (acr string, amr []string) {
 	if flags.HasBackupEligible() {
-		return acrPhishingResistant, []string{"pop", "swk", "user", "mfa"}
+		return latchkey.ACRPhishingResistant, []string{"pop", "swk", "user", "mfa"}
 	}
-	return acrPhishingResistant, []string{"pop", "user", "mfa"}
+	return latchkey.ACRPhishingResistant, []string{"pop", "user", "mfa"}
 }
 
 // checkOrigin compares the origin byte for byte. The library also takes other
