@@ -11,7 +11,8 @@ import (
 // is left out has the default of its standard.
 type ClientProtocol struct {
 	// ResponseModes are those that the application may ask for; none = query,
-	// fragment and form_post, and the signed ones when AuthorizationAlg is set.
+	// fragment and form_post, and the signed ones when AuthorizationAlg or
+	// AuthorizationEncAlg is set.
 	ResponseModes []string `json:"response_modes,omitempty"`
 
 	// Keys of the application (RFC 7591 §2): the set itself or where it is.
@@ -98,7 +99,7 @@ func (c *Client) MayUseMode(mode string) bool {
 		return slices.Contains(c.Protocol.ResponseModes, mode)
 	}
 	if strings.HasSuffix(mode, ModeJWT) {
-		return c.Protocol.AuthorizationAlg != ""
+		return c.Protocol.AuthorizationAlg != "" || c.Protocol.AuthorizationEncAlg != ""
 	}
 	return true
 }
@@ -132,6 +133,7 @@ func (c *Client) checkProtocol(p problems) {
 		p.add("require_signed_request_object", "Signed requests need the keys of the application: jwks or jwks_uri.")
 	}
 	checkAlg(p, "authorization_signed_response_alg", c.Protocol.AuthorizationAlg, SigningAlgs())
+	c.checkEncryption(p)
 	for _, mode := range c.Protocol.ResponseModes {
 		if !slices.Contains(ResponseModes(), mode) {
 			p.add("response_modes", "%q does not exist here. There are: %s.", mode, strings.Join(ResponseModes(), ", "))

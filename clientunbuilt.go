@@ -21,7 +21,7 @@ func unbuilt() [][2]string {
 		leave   = "This is not built yet. Leave it out."
 		secrets = "Certificates of applications are not built yet. Applications prove themselves by a key or a secret."
 		objects = "Request objects are signed, not encrypted. Leave this out."
-		sealed  = "Answers are not encrypted, and those of introspection not signed. Leave this out."
+		sealed  = "Answers of introspection are not signed or encrypted. Leave this out."
 		device  = "Sign-in on another device is not built yet. Leave this out."
 	)
 	return [][2]string{
@@ -29,7 +29,7 @@ func unbuilt() [][2]string {
 		{"request_object_encryption_", objects},
 		{"authorization_details_types", leave},
 		{"dpop_bound_access_tokens", leave}, {"tls_client_certificate_bound_access_tokens", leave},
-		{"id_token_encrypted_", sealed}, {"userinfo_encrypted_", sealed}, {"authorization_encrypted_", sealed}, {"introspection_", sealed},
+		{"introspection_", sealed},
 		{"sector_identifier_uri", "Everybody has one subject for all applications. Leave this out."},
 		{"software_statement", "Software statements are not built yet. Write the metadata itself."},
 		{"claims", "Claims of an application's own are not built yet. Leave this out."},

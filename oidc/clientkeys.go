@@ -10,7 +10,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -121,7 +120,7 @@ func recipient(keys []jose.JSONWebKey, alg string) (best *jose.JSONWebKey) {
 	for i, k := range keys {
 		rank := 0
 		switch {
-		case k.Use == "sig" || k.Algorithm != "" && k.Algorithm != alg || !encryptsWith(k.Key, alg):
+		case !latchkey.EncryptsTo(keyType(k.Key), k.Use, k.Algorithm, alg):
 			continue
 		case k.Use == "enc" && k.Algorithm == alg:
 			rank = 4
@@ -139,16 +138,15 @@ func recipient(keys []jose.JSONWebKey, alg string) (best *jose.JSONWebKey) {
 	return best
 }
 
-// encryptsWith tells whether a key is of the kind that an algorithm needs
-// (RFC 7518 §4.1).
-func encryptsWith(key any, alg string) bool {
+// keyType is the kty of a key that can be encrypted to; "" of others.
+func keyType(key any) string {
 	switch key.(type) {
 	case *rsa.PublicKey:
-		return strings.HasPrefix(alg, "RSA")
+		return "RSA"
 	case *ecdsa.PublicKey:
-		return strings.HasPrefix(alg, "ECDH-ES")
+		return "EC"
 	}
-	return false
+	return ""
 }
 
 // parseKeys reads a set of keys; those that cannot be used are passed over.

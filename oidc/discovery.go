@@ -37,6 +37,12 @@ type metadata struct {
 	SubjectTypes          []string `json:"subject_types_supported"`
 	IDTokenAlgs           []string `json:"id_token_signing_alg_values_supported"`
 	UserinfoAlgs          []string `json:"userinfo_signing_alg_values_supported"`
+	IDTokenEncAlgs        []string `json:"id_token_encryption_alg_values_supported"`
+	IDTokenEncs           []string `json:"id_token_encryption_enc_values_supported"`
+	UserinfoEncAlgs       []string `json:"userinfo_encryption_alg_values_supported"`
+	UserinfoEncs          []string `json:"userinfo_encryption_enc_values_supported"`
+	AuthorizationEncAlgs  []string `json:"authorization_encryption_alg_values_supported"`
+	AuthorizationEncs     []string `json:"authorization_encryption_enc_values_supported"`
 	TokenAuth             []string `json:"token_endpoint_auth_methods_supported"`
 	IntrospectionAuth     []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationAuth        []string `json:"revocation_endpoint_auth_methods_supported"`
@@ -82,6 +88,8 @@ func (p *Provider) describe() (document, error) {
 		GrantTypes: []string{latchkey.GrantAuthorizationCode, latchkey.GrantImplicit, latchkey.GrantRefreshToken, latchkey.GrantClientCredentials},
 		ACR:        latchkey.ACRValues(), ClaimsParameter: true,
 		SubjectTypes: []string{"public"}, IDTokenAlgs: latchkey.SigningAlgs(), UserinfoAlgs: latchkey.SigningAlgs(),
+		IDTokenEncAlgs: latchkey.EncryptionAlgs(), UserinfoEncAlgs: latchkey.EncryptionAlgs(), AuthorizationEncAlgs: latchkey.EncryptionAlgs(),
+		IDTokenEncs: latchkey.ContentEncs(), UserinfoEncs: latchkey.ContentEncs(), AuthorizationEncs: latchkey.ContentEncs(),
 		TokenAuth: any, IntrospectionAuth: confidential, RevocationAuth: any,
 		TokenAuthAlgs: authAlgs(), IntrospectionAuthAlgs: authAlgs(), RevocationAuthAlgs: authAlgs(),
 		Claims: supportedClaims(), ClaimTypes: []string{"normal"},

@@ -95,7 +95,7 @@ func FuzzGate(f *testing.F) {
 			passed(t, rq, form)
 		}
 		params := errorParams(refuse(codeInvalidRequest, "Something \"odd\" \\ happened.\n"))
-		p.complete(rq, params)
+		p.complete(t.Context(), rq, params)
 		back, perr := url.Parse(target(rq, params))
 		if perr != nil || back.Host != "wiki.example.com" || (back.Fragment != "") != (rq.mode == latchkey.ModeFragment) {
 			t.Fatalf("the answer goes to %v: %v", back, perr)
@@ -289,7 +289,7 @@ func FuzzAnswerAddress(f *testing.F) {
 			return
 		}
 		rq, params := &request{redirect: uri, state: state}, url.Values{"code": {code}}
-		p.complete(rq, params)
+		p.complete(t.Context(), rq, params)
 		target := target(rq, params)
 		before, err := url.Parse(uri)
 		if err != nil {

@@ -12,7 +12,6 @@ import (
 	"github.com/ory/fosite"
 
 	"latchkey"
-	"latchkey/keys"
 )
 
 // idClaims are those of OpenID Connect Core §2, and `sid` of Front-Channel
@@ -49,7 +48,8 @@ func (c idClaims) MarshalJSON() ([]byte, error) {
 	return json.Marshal(all)
 }
 
-// GenerateIDToken signs an ID token for the grant of the unit. On refresh the
+// GenerateIDToken signs an ID token for the grant of the unit, and encrypts it
+// where the application registered that (OpenID Connect Core §2). On refresh the
 // nonce stays out (§12.2), and time, acr and amr are those of the sign-in.
 func (s *strategy) GenerateIDToken(ctx context.Context, _ time.Duration, _ fosite.Requester) (string, error) {
 	u := unitOf(ctx)
@@ -66,7 +66,7 @@ func (s *strategy) GenerateIDToken(ctx context.Context, _ time.Duration, _ fosit
 	if u.refresh == nil {
 		claims.Nonce = g.Nonce
 	}
-	return s.p.Keys.Sign(idAlg(u.client), keys.TypeJWT, claims)
+	return s.p.signFor(u.idTo, idAlg(u.client), claims)
 }
 
 // idAlg is the client's algorithm for ID tokens.

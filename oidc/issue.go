@@ -22,6 +22,13 @@ func (p *Provider) issue(c *gin.Context, rq *request, in *latchkey.Interaction) 
 	ctx := c.Request.Context()
 	s := session.FromContext(ctx)
 	u := p.unitFor(rq, s)
+	if rq.gets("id_token") {
+		to, err := p.recipientOf(ctx, rq.client, rq.client.Protocol.IDTokenEncAlg, rq.client.Protocol.IDTokenEnc)
+		if err != nil {
+			return nil, "", err
+		}
+		u.idTo = to
+	}
 	further, err := p.frontClaims(ctx, rq, s.UserID)
 	if err != nil {
 		return nil, "", err

@@ -97,7 +97,7 @@ func hostOf(address string) string {
 // showNotAllowed tells a person outside of the allowed groups which rule it is
 // and whom to ask, and leads back with the refusal.
 func (p *Provider) showNotAllowed(c *gin.Context, rq *request, params url.Values) error {
-	params, err := p.complete(rq, params)
+	params, err := p.complete(c.Request.Context(), rq, params)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 // included.
 func (p *Provider) respond(c *gin.Context, rq *request, params url.Values) error {
 	p.addSessionState(c, rq, params)
-	params, err := p.complete(rq, params)
+	params, err := p.complete(c.Request.Context(), rq, params)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (p *Provider) respond(c *gin.Context, rq *request, params url.Values) error
 }
 
 // complete adds what every answer has, and signs it where that was asked for.
-func (p *Provider) complete(rq *request, params url.Values) (url.Values, error) {
+func (p *Provider) complete(ctx context.Context, rq *request, params url.Values) (url.Values, error) {
 	params.Set("iss", p.Issuer)
 	if rq.state != "" {
 		params.Set("state", rq.state)
@@ -44,7 +44,7 @@ func (p *Provider) complete(rq *request, params url.Values) (url.Values, error) 
 	if !rq.signed {
 		return params, nil
 	}
-	response, err := p.signResponse(rq.client, params)
+	response, err := p.signResponse(ctx, rq.client, params)
 	return url.Values{"response": {response}}, err
 }
 

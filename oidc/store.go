@@ -9,6 +9,7 @@ import (
 	"github.com/ory/fosite/handler/openid"
 
 	"latchkey"
+	"latchkey/keys"
 	"latchkey/storage"
 )
 
@@ -20,12 +21,13 @@ type unit struct {
 	code     string            // made for this authorization
 	redeem   *storage.Redeemed // what the code or refresh token turned out to be
 	refresh  *storage.RefreshToken
-	scopes   []string       // of the access token, when narrower than those of the grant
-	at       time.Time      // when the tokens are issued, by the database's clock
-	verdict  error          // our own refusal: fosite's words for it do not count
-	access   string         // for at_hash
-	further  map[string]any // claims of the person that go into the ID token
-	from     string         // address prefix and agent of the caller
+	scopes   []string        // of the access token, when narrower than those of the grant
+	at       time.Time       // when the tokens are issued, by the database's clock
+	verdict  error           // our own refusal: fosite's words for it do not count
+	access   string          // for at_hash
+	further  map[string]any  // claims of the person that go into the ID token
+	from     string          // address prefix and agent of the caller
+	idTo     *keys.Recipient // to whom the ID token is encrypted; nil = it is not
 }
 
 type unitKey struct{}

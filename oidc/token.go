@@ -53,7 +53,12 @@ func (p *Provider) token(r *http.Request) (*tokenAnswer, error) {
 	switch grant := form.Get("grant_type"); grant {
 	case "":
 		err = refuse(codeInvalidRequest, "The parameter grant_type is missing.").because("no_grant_type")
-	case latchkey.GrantAuthorizationCode, latchkey.GrantRefreshToken, latchkey.GrantClientCredentials:
+	case latchkey.GrantAuthorizationCode, latchkey.GrantRefreshToken:
+		// Before the code or refresh token is spent.
+		if u.idTo, err = p.recipientOf(ctx, cl, cl.Protocol.IDTokenEncAlg, cl.Protocol.IDTokenEnc); err == nil {
+			err = p.judgeGrant(ctx, u, grant, form)
+		}
+	case latchkey.GrantClientCredentials:
 		err = p.judgeGrant(ctx, u, grant, form)
 	default:
 		err = refuse(codeUnsupportedGrant, "This grant type does not exist here.").because("unsupported_grant_type")

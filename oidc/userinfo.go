@@ -2,7 +2,9 @@ package oidc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,25 +33,36 @@ func (p *Provider) Userinfo(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if alg := cl.Protocol.UserinfoAlg; alg != "" {
-		return p.answerSigned(c, cl, alg, claims)
+	if cl.Protocol.UserinfoAlg == "" && cl.Protocol.UserinfoEncAlg == "" {
+		return p.answerJSON(c, http.StatusOK, claims)
 	}
-	return p.answerJSON(c, http.StatusOK, claims)
-}
-
-// answerSigned writes claims as a signed JWT of the application's algorithm
-// (OpenID Connect Core §5.3.2). It says who made it and for whom, and has no end:
-// that tells it from an ID token.
-func (p *Provider) answerSigned(c *gin.Context, cl *latchkey.Client, alg string, claims map[string]any) error {
-	claims["iss"], claims["aud"] = p.Issuer, cl.ID
-	signed, err := p.Keys.Sign(alg, keys.TypeJWT, claims)
+	answer, err := p.sealUserinfo(ctx, cl, claims)
 	if err != nil {
-		return err
+		return p.answerBearer(c, p.tokenRefused(ctx, &unit{client: cl}, err))
 	}
 	c.Header("Cache-Control", "no-store")
 	c.Header("Pragma", "no-cache")
-	c.Data(http.StatusOK, "application/jwt", []byte(signed))
+	c.Data(http.StatusOK, "application/jwt", []byte(answer))
 	return nil
+}
+
+// sealUserinfo makes claims a JWT, signed, encrypted or both, as the application
+// registered (OpenID Connect Core §5.3.2). A signed one says who made it and for
+// whom, and has no end: that tells it from an ID token.
+func (p *Provider) sealUserinfo(ctx context.Context, cl *latchkey.Client, claims map[string]any) (string, error) {
+	to, err := p.recipientOf(ctx, cl, cl.Protocol.UserinfoEncAlg, cl.Protocol.UserinfoEnc)
+	if err != nil {
+		return "", err
+	}
+	if alg := cl.Protocol.UserinfoAlg; alg != "" {
+		claims["iss"], claims["aud"] = p.Issuer, cl.ID
+		return p.signFor(to, alg, claims)
+	}
+	plain, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("encode userinfo: %w", err)
+	}
+	return keys.Encrypt(*to, plain, false)
 }
 
 // userinfo judges an access token and returns what its application may learn,

@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -36,7 +37,8 @@ const relyingParty = "testdata/relyingparty"
 type flowsApp struct {
 	ID       string `json:"id"`
 	Secret   string `json:"secret,omitempty"`
-	Key      any    `json:"key,omitempty"` // private, of method private_key_jwt
+	Key      any    `json:"key,omitempty"`   // private, of method private_key_jwt
+	Opens    any    `json:"opens,omitempty"` // private: its ID tokens and userinfo are encrypted
 	Method   string `json:"method"`
 	Alg      string `json:"alg"`
 	Redirect string `json:"redirect,omitempty"`
@@ -46,7 +48,8 @@ type flowsApp struct {
 // TestAnIndependentRelyingParty lets an application that others wrote, on npm's
 // openid-client, walk every flow: discovery, code with PKCE, refresh, userinfo,
 // introspection, revocation, client credentials and sign-out, by every method of
-// client authentication. Its tokens are verified by npm's jose. Without node
+// client authentication, and with encrypted ID tokens and userinfo. Its tokens are
+// opened and verified by npm's jose. Without node
 // and npm it fails.
 func TestAnIndependentRelyingParty(t *testing.T) {
 	t.Parallel()
@@ -70,6 +73,16 @@ func TestAnIndependentRelyingParty(t *testing.T) {
 	var atAddress, inRegistration json.RawMessage
 	keys["keyed"], atAddress = signingKey(t, jose.ES256)
 	keys["machine"], inRegistration = signingKey(t, jose.EdDSA)
+	sealed := func(id, keyAlg, alg string) flowsApp {
+		private, set := openingKey(t, keyAlg)
+		a := register(id, latchkey.AuthBasic, alg, func(c *latchkey.Client) {
+			c.Protocol.JWKS, c.Protocol.UserinfoAlg = set, alg
+			c.Protocol.IDTokenEncAlg, c.Protocol.IDTokenEnc = keyAlg, latchkey.A256GCM
+			c.Protocol.UserinfoEncAlg = keyAlg
+		})
+		a.Opens = private
+		return a
+	}
 	keyHost := outboundtest.Host(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(atAddress) })
 	task := map[string]any{
 		"issuer": app.URL, "subject": app.Text(t, `SELECT subject FROM users`),
@@ -78,6 +91,7 @@ func TestAnIndependentRelyingParty(t *testing.T) {
 			register("post", latchkey.AuthPost, latchkey.ES256, unchanged),
 			register("shared", latchkey.AuthSecretJWT, latchkey.RS256, unchanged),
 			register("keyed", latchkey.AuthPrivateKeyJWT, latchkey.RS256, func(c *latchkey.Client) { c.Protocol.JWKSURI = keyHost }),
+			sealed("sealed-rsa", latchkey.RSAOAEP256, latchkey.ES256), sealed("sealed-ec", latchkey.ECDHESA256KW, latchkey.PS256),
 			register("public", latchkey.AuthNone, latchkey.RS256, func(c *latchkey.Client) { c.Type, c.Profile = "spa", latchkey.ProfileOAuth21 }),
 		},
 		"machine": register("machine", latchkey.AuthPrivateKeyJWT, latchkey.RS256, func(c *latchkey.Client) {
@@ -104,6 +118,25 @@ func signingKey(t *testing.T, alg jose.SignatureAlgorithm) (private jose.JSONWeb
 	var err error
 	if alg == jose.EdDSA {
 		_, private.Key, err = ed25519.GenerateKey(rand.Reader)
+	} else {
+		private.Key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set, err = json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{private.Public()}}); err != nil {
+		t.Fatal(err)
+	}
+	return private, set
+}
+
+// openingKey makes a key to encrypt to, and the set that its public half stands in.
+func openingKey(t *testing.T, alg string) (private jose.JSONWebKey, set json.RawMessage) {
+	t.Helper()
+	private = jose.JSONWebKey{KeyID: "key of " + alg, Algorithm: alg, Use: "enc"}
+	var err error
+	if strings.HasPrefix(alg, "RSA") {
+		private.Key, err = rsa.GenerateKey(rand.Reader, 2048)
 	} else {
 		private.Key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	}

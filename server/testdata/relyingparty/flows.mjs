@@ -27,11 +27,23 @@ const methods = {
 }
 
 const discover = async (app) => {
-  const config = await client.discovery(new URL(issuer), app.id, { id_token_signed_response_alg: app.alg }, await methods[app.method](app), {
+  const metadata = { id_token_signed_response_alg: app.alg }
+  if (app.opens) metadata.userinfo_signed_response_alg = app.alg
+  const config = await client.discovery(new URL(issuer), app.id, metadata, await methods[app.method](app), {
     execute: [client.allowInsecureRequests], // http, for localhost only
   })
   client.enableNonRepudiationChecks(config) // signatures too, although the tokens came directly
+  if (app.opens) client.enableDecryptingResponses(config, undefined, { key: await jose.importJWK(app.opens, app.opens.alg), alg: app.opens.alg, kid: app.opens.kid })
   return config
+}
+
+// signed is the ID token as it was signed: of an application with a key that
+// opens, it comes encrypted (npm's jose).
+const signed = async (app, token) => {
+  if (!app.opens) return token
+  const { plaintext, protectedHeader } = await jose.compactDecrypt(token, await jose.importJWK(app.opens, app.opens.alg))
+  assert.deepEqual([protectedHeader.alg, protectedHeader.enc, protectedHeader.cty, protectedHeader.kid], [app.opens.alg, 'A256GCM', 'JWT', app.opens.kid])
+  return new TextDecoder().decode(plaintext)
 }
 
 const walk = async (app) => {
@@ -52,7 +64,7 @@ const walk = async (app) => {
   assert.equal(tokens.expires_in, 600)
   assert.equal(tokens.claims().sub, subject)
 
-  const id = await jose.jwtVerify(tokens.id_token, keys, { issuer, audience: app.id, subject, algorithms: [app.alg], typ: 'JWT' })
+  const id = await jose.jwtVerify(await signed(app, tokens.id_token), keys, { issuer, audience: app.id, subject, algorithms: [app.alg], typ: 'JWT' })
   assert.equal(id.payload.acr, 'phr')
   const access = await jose.jwtVerify(tokens.access_token, keys, { issuer, audience: issuer, subject, algorithms: ['ES256'], typ: 'at+jwt' })
   assert.equal(access.payload.client_id, app.id)
@@ -92,7 +104,7 @@ const walk = async (app) => {
   await assert.rejects(client.authorizationCodeGrant(config, refused, { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce }),
     { error: 'login_required', code: 'OAUTH_AUTHORIZATION_RESPONSE_ERROR' })
 
-  const out = await browser(client.buildEndSessionUrl(config, { id_token_hint: next.id_token, post_logout_redirect_uri: app.bye, state: 'see you' }))
+  const out = await browser(client.buildEndSessionUrl(config, { id_token_hint: await signed(app, next.id_token), post_logout_redirect_uri: app.bye, state: 'see you' }))
   assert.equal(out.href, `${app.bye}?state=see+you`)
   const gone = await browser(client.buildAuthorizationUrl(config, { ...request, prompt: 'none' }))
   await assert.rejects(client.authorizationCodeGrant(config, gone, { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce }), { error: 'login_required' })
