@@ -35,27 +35,32 @@ func ScopeWords(granted []string) (read, act, stay []string) {
 }
 
 // ScopeSentences says the same in one list, each a full sentence without its
-// subject, the application.
-func ScopeSentences(granted []string) (can []string) {
+// subject, the application. named are claims that were allowed by name besides.
+func ScopeSentences(granted []string, named ...string) (can []string) {
 	for _, s := range scopes {
 		if slices.Contains(granted, s.name) {
 			can = append(can, s.can)
 		}
 	}
-	can = append(can, foreignScopes(granted)...)
+	can = append(append(can, claimSentences(named, granted)...), foreignScopes(granted)...)
 	if slices.Contains(granted, scopeOffline) {
 		can = append(can, "All this also when you are away, until you remove it")
 	}
 	return can
 }
 
-// ClaimSentences says of claims that were allowed by name, as far as scopes do
-// not give them anyway, what ScopeSentences says of scopes.
-func ClaimSentences(names, scopes []string) (can []string) {
+// claimSentences says of claims by name, as far as scopes do not give them
+// anyway, what ScopeSentences says of scopes.
+func claimSentences(named, granted []string) (can []string) {
 	for _, c := range claims {
-		if slices.Contains(names, c.Name) && !slices.Contains(scopes, c.Scope) {
-			can = append(can, "Read "+strings.ToLower(c.Words[:1])+c.Words[1:])
+		if !slices.Contains(named, c.Name) || slices.Contains(granted, c.Scope) {
+			continue
 		}
+		verb := "Read "
+		if !strings.HasPrefix(c.Words, "Your ") && !strings.HasPrefix(c.Words, "The ") { // that, whether or when something is
+			verb = "Know "
+		}
+		can = append(can, verb+strings.ToLower(c.Words[:1])+c.Words[1:])
 	}
 	return can
 }

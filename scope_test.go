@@ -30,6 +30,13 @@ func TestScopesInWords(t *testing.T) {
 	if diff := cmp.Diff(want, latchkey.ScopeSentences(granted)); diff != "" {
 		t.Errorf("can (-want +got):\n%s", diff)
 	}
+	want = []string{
+		"Know that it is you, by a number that means nothing elsewhere", "Read your e-mail address", "Read your nickname", "Read your postal address",
+		"Know whether your phone number was checked", "Read the groups you are in", "All this also when you are away, until you remove it",
+	}
+	if diff := cmp.Diff(want, latchkey.ScopeSentences([]string{"openid", "email", "offline_access"}, "groups", "phone_number_verified", "nickname", "email", "address")); diff != "" {
+		t.Errorf("by name (-want +got):\n%s", diff)
+	}
 	if got := latchkey.ScopeSentences(nil); len(got) != 0 {
 		t.Errorf("without scopes it can %q", got)
 	}

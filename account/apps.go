@@ -100,7 +100,7 @@ func (s *Service) AppsPage(c *gin.Context) error {
 
 func appItem(a latchkey.AppUse, now time.Time) templates.AppItem {
 	item := templates.AppItem{
-		ClientID: a.ClientID, Name: a.Name, Can: append(latchkey.ScopeSentences(a.Scopes), latchkey.ClaimSentences(a.Claims, a.Scopes)...),
+		ClientID: a.ClientID, Name: a.Name, Can: latchkey.ScopeSentences(a.Scopes, a.Claims...),
 		Stays: slices.Contains(a.Scopes, "offline_access"), Used: templates.At(a.UsedAt, now),
 	}
 	if !a.AllowedAt.IsZero() {

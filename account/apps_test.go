@@ -1,6 +1,7 @@
 package account_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ type myApp struct {
 	Name       string
 	FirstParty bool `json:"first_party"`
 	Scopes     []string
+	Claims     []string
 	GrantedAt  *string `json:"granted_at"`
 	LastUsedAt *string `json:"last_used_at"`
 }
@@ -44,17 +46,17 @@ func TestTheListOfApps(t *testing.T) {
 	w.app(t, "gated", firstParty)
 	w.Exec(t, "INSERT INTO groups (id, name, name_key) VALUES (gen_random_uuid(), 'staff', 'staff')")
 	w.Exec(t, "INSERT INTO client_groups SELECT 'gated', id FROM groups")
-	notes.signIn(t, alice, "openid email offline_access")
+	notes.signIn(t, alice, "openid email offline_access", `{"userinfo": {"nickname": null, "email": null}}`)
 	page := alice.Get("/account/apps")
 	wantPage(t, page, 200, "account-apps")
 	wantText(t, page, "Notes Stays signed in notes.example Allowed just now Used just now", "Know that it is you",
-		"Read your e-mail address All this also when you are away", "Provided by latchkey", "Wiki wiki.example.com")
+		"Read your e-mail address Read your nickname All this also when you are away", "Provided by latchkey", "Wiki wiki.example.com")
 	noText(t, page, "Read your name", "Other", "Machine", "Off", "Gated")
 	got := apps(t, alice)
-	if len(got) != 2 || got["notes"].GrantedAt == nil || got["notes"].LastUsedAt == nil || got["notes"].FirstParty || len(got["notes"].Scopes) != 3 {
+	if len(got) != 2 || got["notes"].GrantedAt == nil || got["notes"].LastUsedAt == nil || got["notes"].FirstParty || len(got["notes"].Scopes) != 3 || !slices.Equal(got["notes"].Claims, []string{"nickname"}) {
 		t.Errorf("applications are %+v", got)
 	}
-	if wiki := got["wiki"]; !wiki.FirstParty || wiki.GrantedAt != nil || wiki.LastUsedAt != nil || len(wiki.Scopes) != 0 {
+	if wiki := got["wiki"]; !wiki.FirstParty || wiki.GrantedAt != nil || wiki.LastUsedAt != nil || len(wiki.Scopes) != 0 || wiki.Claims == nil || len(wiki.Claims) != 0 {
 		t.Errorf("the provided application is %+v", wiki)
 	}
 	w.Exec(t, "INSERT INTO memberships (group_id, user_id) SELECT g.id, u.id FROM groups g, users u WHERE u.username = 'alice'")

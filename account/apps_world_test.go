@@ -51,10 +51,10 @@ type tokens struct {
 
 // signIn takes the person of b through the application's sign-in, allows what it
 // asks for where consent is needed, and returns the tokens.
-func (a *app) signIn(t testing.TB, b *passkeytest.Browser, scope string) *tokens {
+func (a *app) signIn(t testing.TB, b *passkeytest.Browser, scope string, claims ...string) *tokens {
 	t.Helper()
 	got := b.Get("/oauth2/authorize?" + url.Values{
-		"client_id": {a.ID}, "redirect_uri": {callback}, "response_type": {"code"}, "scope": {scope}, "state": {"s"},
+		"client_id": {a.ID}, "redirect_uri": {callback}, "response_type": {"code"}, "scope": {scope}, "state": {"s"}, "claims": claims,
 	}.Encode())
 	target := got.Header.Get("Location")
 	if strings.HasPrefix(strings.TrimPrefix(target, a.w.URL), "/consent?") {
