@@ -53,6 +53,7 @@ type Consent struct {
 	ClientID string
 	Scopes   []string
 	Claims   []string // by name, beyond what the scopes give
+	APIs     []string // resources
 }
 
 // AppUse is an application as one person stands to it.

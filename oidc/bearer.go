@@ -64,17 +64,18 @@ func (p *Provider) readBearer(ctx context.Context, token string) (*bearer, error
 
 // ownActive tells whether a token of client_credentials still counts: it has no
 // row, so its application is asked, and the list of revoked ids.
-func (p *Provider) ownActive(ctx context.Context, b *bearer) (active bool, allowed []string, err error) {
+func (p *Provider) ownActive(ctx context.Context, b *bearer) (active bool, err error) {
 	c, err := p.enabledClient(ctx, b.Access.ClientID)
 	if errors.Is(err, latchkey.ErrNotFound) {
-		return false, nil, nil
+		return false, nil
 	}
 	if err != nil {
-		return false, nil, err
+		return false, err
 	}
 	if !c.TokensNotBefore.IsZero() && !b.Access.IssuedAt.After(c.TokensNotBefore) {
-		return false, nil, nil
+		return false, nil
 	}
+	p.cut(b, c.Scopes, c.Resources(true), c.PermissionsAt(b.For, true))
 	spent, err := p.DB.Spent(ctx, b.Access.JTI)
-	return !spent, c.Scopes, err
+	return !spent, err
 }

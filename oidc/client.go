@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/ory/fosite"
 
@@ -30,9 +31,22 @@ func (c *client) GetRedirectURIs() []string {
 }
 func (c *client) GetGrantTypes() fosite.Arguments    { return c.GrantTypes }
 func (c *client) GetResponseTypes() fosite.Arguments { return c.ResponseTypes }
-func (c *client) GetScopes() fosite.Arguments        { return c.Scopes }
-func (c *client) IsPublic() bool                     { return c.Public() }
-func (c *client) GetAudience() fosite.Arguments      { return nil }
+
+// GetScopes are all that the application may have in one way or another. Which in
+// this way, was judged by us.
+func (c *client) GetScopes() fosite.Arguments {
+	scopes := slices.Clone(c.Scopes)
+	for _, api := range c.APIs {
+		for _, p := range api.Permissions {
+			if p.People || p.Itself {
+				scopes = append(scopes, p.Scope)
+			}
+		}
+	}
+	return scopes
+}
+func (c *client) IsPublic() bool                { return c.Public() }
+func (c *client) GetAudience() fosite.Arguments { return nil }
 
 // authenticated is fosite's client authentication: ours has happened before.
 func authenticated(ctx context.Context, _ *http.Request, _ url.Values) (fosite.Client, error) {

@@ -214,8 +214,8 @@ func TestCodeIsSpentByAWrongAttempt(t *testing.T) {
 		exchange            []string
 		code, reason        string
 	}{
-		{name: "resource asked for", exchange: []string{"resource", "https://api.example.com"}, code: "invalid_target", reason: "resource"},
-		{name: "audience asked for", exchange: []string{"audience", "https://api.example.com"}, code: "invalid_target", reason: "resource"},
+		{name: "resource asked for", exchange: []string{"resource", "https://api.example.com"}, code: "invalid_target", reason: "resource_not_allowed"},
+		{name: "audience asked for", exchange: []string{"audience", "https://api.example.com"}, code: "invalid_target", reason: "audience"},
 		{name: "grant type taken", before: `UPDATE clients SET grant_types = '{client_credentials}'`,
 			after: `UPDATE clients SET grant_types = '{authorization_code,refresh_token}'`, code: "unauthorized_client", reason: "grant_type_not_allowed"},
 		{name: "person outside of the groups", before: `INSERT INTO client_groups (client_id, group_id) SELECT 'wiki', id FROM groups`,

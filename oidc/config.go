@@ -85,7 +85,7 @@ func (c *config) GetRefreshTokenScopes(ctx context.Context) []string {
 // GetAccessTokenLifespan, GetIDTokenLifespan and GetRefreshTokenLifespan are the
 // client's own where it has them.
 func (c *config) GetAccessTokenLifespan(ctx context.Context) time.Duration {
-	return c.p.accessTTL(clientOf(ctx))
+	return c.p.accessTTL(unitOf(ctx))
 }
 
 // GetIDTokenLifespan is described at GetAccessTokenLifespan.
@@ -103,13 +103,6 @@ func clientOf(ctx context.Context) *latchkey.Client {
 		return u.client
 	}
 	return nil
-}
-
-func (p *Provider) accessTTL(c *latchkey.Client) time.Duration {
-	if c != nil && c.AccessTokenTTL > 0 {
-		return c.AccessTokenTTL
-	}
-	return p.AccessTokenTTL
 }
 
 func (p *Provider) idTTL(c *latchkey.Client) time.Duration {

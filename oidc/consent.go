@@ -101,7 +101,7 @@ func (p *Provider) foreignForm(c *gin.Context, clientID string) error {
 func (p *Provider) allow(c *gin.Context, rq *request, s *latchkey.Session, in *latchkey.Interaction) error {
 	ctx := c.Request.Context()
 	in.Needs = latchkey.Needs{UserID: s.UserID, NotBefore: in.Needs.NotBefore, Done: append(slices.Clone(in.Needs.Done), promptConsent)}
-	err := p.DB.GrantConsent(ctx, in, p.browser(c), latchkey.Consent{UserID: s.UserID, ClientID: rq.client.ID, Scopes: rq.scopes,
+	err := p.DB.GrantConsent(ctx, in, p.browser(c), latchkey.Consent{UserID: s.UserID, ClientID: rq.client.ID, Scopes: rq.scopes, APIs: rq.apis(),
 		Claims: latchkey.Names(rq.asked.Beyond(rq.scopes))})
 	if errors.Is(err, latchkey.ErrNotFound) {
 		return p.foreignForm(c, rq.client.ID) // the form was used meanwhile

@@ -11,7 +11,9 @@ import (
 // protocolForm reads the body of a POST to a protocol address. Parameters in the
 // address, twice the same one and bytes that are no text are refused before
 // anything looks at them (RFC 6749 §3.2).
-func protocolForm(r *http.Request) (url.Values, error) {
+//
+// The parameters that are named may come several times.
+func protocolForm(r *http.Request, several ...string) (url.Values, error) {
 	if r.Method != http.MethodPost {
 		return nil, &fault{code: codeInvalidRequest, text: "Use POST.", status: http.StatusMethodNotAllowed, reason: "method"}
 	}
@@ -22,7 +24,7 @@ func protocolForm(r *http.Request) (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := single(form); err != nil {
+	if err := single(form, several...); err != nil {
 		return nil, err
 	}
 	return valued(form), nil
@@ -42,13 +44,14 @@ func postForm(r *http.Request) (url.Values, error) {
 	return r.PostForm, nil
 }
 
-// single refuses repeated parameters and values that are no text.
-func single(form url.Values) error {
+// single refuses repeated parameters, but for those in several, and values that
+// are no text.
+func single(form url.Values, several ...string) error {
 	for name, values := range form {
-		if len(values) > 1 {
+		if len(values) > 1 && !slices.Contains(several, name) {
 			return refuse(codeInvalidRequest, "A parameter was sent more than once.").because("repeated_parameter")
 		}
-		if !isText(name) || !isText(values[0]) {
+		if !isText(name) || slices.ContainsFunc(values, isNoText) {
 			return refuse(codeInvalidRequest, "A parameter holds bytes that are no text.").because("malformed_parameter")
 		}
 	}
@@ -76,6 +79,8 @@ func parseQuery(raw string) (url.Values, error) {
 
 // isText tells whether s is UTF-8 without NUL, which no column takes.
 func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+func isNoText(s string) bool { return !isText(s) }
 
 // words splits a list of RFC 6749 §3.3; what stands twice counts once.
 func words(s string) (list []string) {

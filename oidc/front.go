@@ -23,6 +23,8 @@ type request struct {
 	mode      string           // how the answer travels, refusals included: query, fragment or form_post
 	signed    bool             // the answer is a signed JWT (JARM)
 	state     string
+	issuer    string
+	resources []string // that tokens are asked for (RFC 8707); none = the issuer
 	scopes    []string
 	nonce     string
 	challenge string
@@ -39,7 +41,7 @@ type request struct {
 // sent is stored.
 func kept() []string {
 	return []string{"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
-		"code_challenge_method", "prompt", "max_age", "login_hint", "acr_values", "claims"}
+		"code_challenge_method", "prompt", "max_age", "login_hint", "acr_values", "claims", paramResource}
 }
 
 // hintedSubject is how a verified id_token_hint is kept: as its subject. The
@@ -73,7 +75,7 @@ func (p *Provider) gate(ctx context.Context, form url.Values) (*request, error) 
 	rq.form = url.Values{}
 	for _, name := range kept() {
 		if form.Has(name) {
-			rq.form.Set(name, form.Get(name))
+			rq.form[name] = form[name]
 		}
 	}
 	if rq.hinted != "" {
@@ -85,7 +87,7 @@ func (p *Provider) gate(ctx context.Context, form url.Values) (*request, error) 
 // judgeAll judges what can be judged without asking anybody.
 func judgeAll(rq *request, form url.Values) error {
 	for _, judge := range []func(*request, url.Values) error{
-		judgeForm, judgeUnsupported, judgeResponse, judgeMode, judgeScope, judgeNonce, judgePKCE, judgePrompt, judgeClaims, judgeLevel,
+		judgeForm, judgeUnsupported, judgeResponse, judgeMode, judgeResource, judgeScope, judgeNonce, judgePKCE, judgePrompt, judgeClaims, judgeLevel,
 	} {
 		if err := judge(rq, form); err != nil {
 			return err
@@ -110,7 +112,7 @@ func (p *Provider) recipient(ctx context.Context, form url.Values) (*request, er
 	if err != nil {
 		return nil, err
 	}
-	rq := &request{client: c, name: c.ID, sent: form.Get("redirect_uri"), maxAge: -1}
+	rq := &request{client: c, name: c.ID, issuer: p.Issuer, sent: form.Get("redirect_uri"), maxAge: -1}
 	rq.mode, rq.signed = answerMode(c, form)
 	if v := form["state"]; len(v) == 1 && isText(v[0]) {
 		rq.state = v[0]
@@ -130,11 +132,11 @@ func unknownClient(reason string) *fault {
 }
 
 func judgeForm(_ *request, form url.Values) error {
-	if names := doubled(form); len(names) > 0 && !slices.Equal(names, []string{"resource"}) {
+	if names := doubled(form); len(names) > 0 && !slices.Equal(names, []string{paramResource}) {
 		return refuse(codeInvalidRequest, "A parameter was sent more than once.").because("repeated_parameter")
 	}
 	for name, values := range form {
-		if !isText(name) || !isText(values[0]) {
+		if !isText(name) || slices.ContainsFunc(values, isNoText) {
 			return refuse(codeInvalidRequest, "A parameter holds bytes that are no text.").because("malformed_parameter")
 		}
 	}
@@ -148,8 +150,6 @@ func judgeUnsupported(_ *request, form url.Values) error {
 		return refuse(codeInvalidRequest, "A request has one request object.").because("repeated_parameter")
 	case form.Has("registration"):
 		return refuse(codeRegistrationRefused, "The parameter registration is not supported.")
-	case form.Has("resource"):
-		return refuse(codeInvalidTarget, "Resource indicators are not supported.").because("resource")
 	}
 	return nil
 }
@@ -164,6 +164,10 @@ func judgeScope(rq *request, form url.Values) error {
 			rq.scopes = append(rq.scopes, s)
 		case slices.Contains(latchkey.Scopes(), s):
 			return refuse(codeInvalidScope, "The application may not ask for one of these scopes.").because("scope_not_allowed")
+		default:
+			if err := judgePermission(rq, s); err != nil {
+				return err
+			}
 		}
 	}
 	if len(rq.scopes) == 0 {
@@ -172,6 +176,23 @@ func judgeScope(rq *request, form url.Values) error {
 	if !rq.client.Allows(latchkey.GrantRefreshToken) || !rq.gets("code") {
 		// Without the grant type or a code there is nothing that offline_access could give.
 		rq.scopes = slices.DeleteFunc(rq.scopes, func(s string) bool { return s == scopeOffline })
+	}
+	return nil
+}
+
+// judgePermission takes a scope that is a permission of an API: the API has to be
+// among the resources, and the application has to have it. A scope of an API
+// that the application has nothing of is one that nobody knows.
+func judgePermission(rq *request, scope string) error {
+	api, permission := rq.client.PermissionOf(scope)
+	switch {
+	case api == nil:
+	case !slices.Contains(rq.resources, api.Resource):
+		return withoutResource()
+	case !permission.People:
+		return refuse(codeInvalidScope, "The application may not ask for one of these scopes.").because("scope_not_allowed")
+	default:
+		rq.scopes = append(rq.scopes, scope)
 	}
 	return nil
 }

@@ -26,6 +26,9 @@ func fuzzed(typ string) *latchkey.Client {
 			"http://127.0.0.1", "http://localhost/cb", "com.example.app:/cb"},
 		GrantTypes: []string{latchkey.GrantAuthorizationCode, latchkey.GrantRefreshToken}, ResponseTypes: []string{"code"},
 		Scopes: []string{"openid", "profile", "offline_access", "jobs:run"},
+		APIs: []latchkey.ClientAPI{{Resource: "https://api.example.com", People: true, Permissions: []latchkey.ClientPermission{
+			{Permission: latchkey.Permission{Scope: "read"}, People: true}, {Permission: latchkey.Permission{Scope: "write"}, Itself: true},
+		}}},
 	}
 }
 
@@ -75,7 +78,7 @@ func FuzzMatchRedirect(f *testing.F) {
 func FuzzGate(f *testing.F) {
 	good := "response_type=code&scope=openid+profile&state=s&nonce=n&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
 	for _, more := range []string{"", "&state=a&state=b", "&prompt=none+login", "&prompt=consent", "&max_age=-1", "&max_age=9223372036854775808", "&max_age=",
-		"&request=x", "&resource=a&resource=b", "&response_mode=fragment", "&a=%00", "&a=%ff", "&a=;b", "&scope=", "&hinted_subject=x", "&%zz"} {
+		"&request=x", "&resource=a&resource=b", "&resource=https://api.example.com", "&resource=https://api.example.com&resource=%ff", "&scope=openid+read&resource=https://api.example.com", "&scope=write&resource=https://api.example.com", "&scope=read", "&response_mode=fragment", "&a=%00", "&a=%ff", "&a=;b", "&scope=", "&hinted_subject=x", "&%zz"} {
 		f.Add(good + more)
 	}
 	p := &Provider{Options: Options{Issuer: "https://id.example.com"}}
@@ -116,17 +119,24 @@ func FuzzGate(f *testing.F) {
 // passed checks what the gate let through.
 func passed(t *testing.T, rq *request, form url.Values) {
 	t.Helper()
+	for _, resource := range rq.resources {
+		if resource != rq.issuer && !slices.Contains(rq.client.Resources(false), resource) {
+			t.Fatalf("resource %q passed", resource)
+		}
+	}
 	for name, values := range form {
-		if len(values) != 1 || !isText(name) || !isText(values[0]) {
+		if len(values) != 1 && name != paramResource || !isText(name) || slices.ContainsFunc(values, isNoText) {
 			t.Fatalf("%q=%q passed", name, values)
 		}
 	}
-	for _, name := range []string{"request", "request_uri", "registration", "resource"} {
+	for _, name := range []string{"request", "request_uri", "registration"} {
 		if form.Has(name) {
 			t.Fatalf("%s passed", name)
 		}
 	}
-	allowed := func(s string) bool { return slices.Contains(rq.client.Scopes, s) }
+	allowed := func(s string) bool {
+		return slices.Contains(rq.client.Scopes, s) || slices.Contains(rq.client.PermissionsAt(rq.resources, false), s)
+	}
 	if len(rq.scopes) == 0 || !allAre(rq.scopes, allowed) || len(rq.scopes) != len(words(strings.Join(rq.scopes, " "))) {
 		t.Fatalf("scopes %q passed", rq.scopes)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -21,7 +22,7 @@ type introspection struct {
 	Expires   int64    `json:"exp,omitempty"`
 	IssuedAt  int64    `json:"iat,omitempty"`
 	Subject   string   `json:"sub,omitempty"`
-	Audience  string   `json:"aud,omitempty"`
+	Audience  audience `json:"aud,omitempty"`
 	Issuer    string   `json:"iss,omitempty"`
 	JTI       string   `json:"jti,omitempty"`
 	AuthTime  int64    `json:"auth_time,omitempty"`
@@ -67,30 +68,56 @@ func (p *Provider) introspect(ctx context.Context, cl *latchkey.Client, token st
 	if err != nil {
 		return nil, err
 	}
-	if b.Access.ClientID != cl.ID && b.Audience != cl.ID && !cl.Introspects {
+	b.For = p.shownTo(cl, b)
+	if len(b.For) == 0 {
 		return none, nil
 	}
-	active, allowed, err := p.accessActive(ctx, b)
-	if err != nil || !active {
+	active, err := p.accessActive(ctx, b)
+	if err != nil || !active || len(b.Audience) == 0 {
 		return none, err
 	}
 	return &introspection{
-		Active: true, Scope: strings.Join(stillAllowed(words(b.Scope), allowed), " "), ClientID: b.accessClaims.ClientID, TokenType: "Bearer", Expires: b.Expires, IssuedAt: b.accessClaims.IssuedAt,
+		Active: true, Scope: b.Scope, ClientID: b.accessClaims.ClientID, TokenType: "Bearer", Expires: b.Expires, IssuedAt: b.accessClaims.IssuedAt,
 		Subject: b.Subject, Audience: b.Audience, Issuer: b.Issuer, JTI: b.accessClaims.JTI, AuthTime: b.AuthTime, ACR: b.ACR, AMR: b.AMR,
 	}, nil
 }
 
-// accessActive tells whether an access token counts, and the scopes that its
-// application may have now.
-func (p *Provider) accessActive(ctx context.Context, b *bearer) (active bool, allowed []string, err error) {
+// shownTo are the resources of a token that an application may hear of: all of
+// its own tokens, and where it introspects everything; else those that it is or
+// serves, so that no API learns what is allowed at another (RFC 9701 §5).
+func (p *Provider) shownTo(cl *latchkey.Client, b *bearer) audience {
+	if b.Access.ClientID == cl.ID || cl.Introspects {
+		return b.Audience
+	}
+	return slices.DeleteFunc(slices.Clone(b.Audience), func(resource string) bool {
+		return resource != cl.ID && !slices.Contains(cl.Serves, resource)
+	})
+}
+
+// accessActive tells whether an access token counts, and leaves of its audience
+// and scopes what its application may have now of the resources that are asked
+// about.
+func (p *Provider) accessActive(ctx context.Context, b *bearer) (active bool, err error) {
 	if b.Access.GrantID == "" {
 		return p.ownActive(ctx, b)
 	}
 	state, err := p.DB.AccessState(ctx, b.Access)
 	if err != nil {
-		return false, nil, err
+		return false, err
 	}
-	return state.Verdict == storage.IsActive, state.Scopes, nil
+	p.cut(b, state.Scopes, state.Resources, state.Permissions)
+	return state.Verdict == storage.IsActive, nil
+}
+
+// cut leaves of a token what counts: its resources that are still allowed, and
+// the scopes that count at them.
+func (p *Provider) cut(b *bearer, own, resources, permissions []string) {
+	allowed := permissions
+	if slices.Contains(b.For, p.Issuer) {
+		resources, allowed = append(slices.Clone(resources), p.Issuer), slices.Concat(own, permissions)
+	}
+	b.Audience = stillAllowed(b.For, resources)
+	b.Scope = strings.Join(stillAllowed(words(b.Scope), allowed), " ")
 }
 
 func (p *Provider) introspectRefresh(ctx context.Context, cl *latchkey.Client, token string) (*introspection, error) {

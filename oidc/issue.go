@@ -41,7 +41,7 @@ func (p *Provider) issue(c *gin.Context, rq *request, in *latchkey.Interaction) 
 	au := storage.Authorization{
 		GrantID: u.redeem.Grant.ID, ResponseType: rq.types,
 		Code: u.code, ClientID: rq.client.ID, SessionID: s.ID, RedirectURI: rq.sent, CodeChallenge: rq.challenge, Nonce: rq.nonce,
-		ScopesAsked: rq.scopes, Scopes: rq.scopes, Claims: rq.asked, AskConsent: rq.asks(promptConsent), Consented: consented(s, in), CodeTTL: p.CodeTTL, MaxAge: p.RefreshTokenMaxAge,
+		ScopesAsked: rq.scopes, Scopes: rq.scopes, Audience: rq.resources, APIs: rq.apis(), Claims: rq.asked, AskConsent: rq.asks(promptConsent), Consented: consented(s, in), CodeTTL: p.CodeTTL, MaxAge: p.RefreshTokenMaxAge,
 	}
 	au.Pushed = rq.pushed
 	if in != nil {
@@ -55,13 +55,16 @@ func (p *Provider) issue(c *gin.Context, rq *request, in *latchkey.Interaction) 
 // will be kept, of the session that was found.
 func (p *Provider) unitFor(rq *request, s *latchkey.Session) *unit {
 	at := p.DB.Clock()
-	return &unit{
+	u := &unit{
 		client: rq.client, redirect: rq.redirect, scopes: rq.scopes, at: at,
 		redeem: &storage.Redeemed{Verdict: storage.IsIssued, Subject: s.Subject, At: at, Grant: latchkey.Grant{
 			ID: storage.NewID(), ClientID: rq.client.ID, UserID: s.UserID, SessionID: s.ID, Nonce: rq.nonce,
-			Scopes: rq.scopes, ACR: s.ACR, AMR: s.AMR, AuthTime: s.AuthTime,
+			Scopes: rq.scopes, Audience: rq.resources, ACR: s.ACR, AMR: s.AMR, AuthTime: s.AuthTime,
 		}},
 	}
+	byDefault, _ := p.targets(rq.client, &u.redeem.Grant)
+	p.aim(u, byDefault)
+	return u
 }
 
 // authorize shows fosite the judged request. Its state, nonce, prompt and hint
@@ -107,7 +110,7 @@ func (p *Provider) frontParams(u *unit, made url.Values) url.Values {
 	}
 	if params.Has("access_token") {
 		params.Set("token_type", "Bearer")
-		params.Set("expires_in", strconv.FormatInt(int64(p.accessTTL(u.client)/time.Second), 10))
+		params.Set("expires_in", strconv.FormatInt(int64(p.accessTTL(u)/time.Second), 10))
 		params.Set("scope", strings.Join(u.scopes, " "))
 	}
 	return params

@@ -27,7 +27,7 @@ type pushedAnswer struct {
 // when it is used.
 func (p *Provider) PushRequest(c *gin.Context) error {
 	ctx := c.Request.Context()
-	form, err := protocolForm(c.Request)
+	form, err := protocolForm(c.Request, paramResource)
 	if err != nil {
 		return p.answerFault(c, err)
 	}

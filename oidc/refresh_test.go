@@ -21,7 +21,7 @@ func TestRefreshRefusedChangesNothing(t *testing.T) {
 	wantFault(t, thief.refresh(t, tk.refresh), 400, "invalid_grant")
 	wantFault(t, a.refresh(t, tk.refresh, "scope", "openid email"), 400, "invalid_scope")
 	wantFault(t, a.refresh(t, tk.refresh, "resource", "https://api.example.com"), 400, "invalid_target")
-	for reason, want := range map[string]int{"wrong_client": 1, "wider_scope": 1, "resource": 1} {
+	for reason, want := range map[string]int{"wrong_client": 1, "wider_scope": 1, "resource_not_allowed": 1} {
 		if n := w.events(t, latchkey.TokenRefused, reason); n != want {
 			t.Errorf("%d events of reason %s", n, reason)
 		}

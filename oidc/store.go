@@ -21,7 +21,8 @@ type unit struct {
 	code     string            // made for this authorization
 	redeem   *storage.Redeemed // what the code or refresh token turned out to be
 	refresh  *storage.RefreshToken
-	scopes   []string        // of the access token, when narrower than those of the grant
+	audience []string        // of the access token
+	scopes   []string        // of the access token: those of the grant that count there, or fewer
 	at       time.Time       // when the tokens are issued, by the database's clock
 	verdict  error           // our own refusal: fosite's words for it do not count
 	access   string          // for at_hash

@@ -31,7 +31,7 @@ const jtiSize = 16 + 8 + 8
 type accessClaims struct {
 	Issuer   string   `json:"iss"`
 	Subject  string   `json:"sub"`
-	Audience string   `json:"aud"`
+	Audience audience `json:"aud"`
 	Expires  int64    `json:"exp"`
 	IssuedAt int64    `json:"iat"`
 	JTI      string   `json:"jti"`
@@ -43,15 +43,15 @@ type accessClaims struct {
 }
 
 // GenerateAccessToken makes an access token for the grant of the unit, or for the
-// client itself: signed, or sealed where the client wants it opaque.
+// client itself: signed, or sealed where it is to be opaque.
 func (s *strategy) GenerateAccessToken(ctx context.Context, _ fosite.Requester) (token, signature string, err error) {
 	u := unitOf(ctx)
 	if u == nil {
 		return "", "", errNotHere
 	}
 	claims := accessClaims{
-		Issuer: s.p.Issuer, Audience: s.p.Issuer, ClientID: u.client.ID, Subject: u.client.ID,
-		IssuedAt: u.at.Unix(), Expires: u.at.Unix() + int64(s.p.accessTTL(u.client)/time.Second),
+		Issuer: s.p.Issuer, Audience: u.audience, ClientID: u.client.ID, Subject: u.client.ID,
+		IssuedAt: u.at.Unix(), Expires: u.at.Unix() + int64(s.p.accessTTL(u)/time.Second),
 		Scope: strings.Join(u.scopes, " "),
 	}
 	grant := uuid.Nil
@@ -63,15 +63,15 @@ func (s *strategy) GenerateAccessToken(ctx context.Context, _ fosite.Requester) 
 		claims.Subject, claims.ACR, claims.AMR, claims.AuthTime = u.redeem.Subject, g.ACR, g.AMR, g.AuthTime.Unix()
 	}
 	claims.JTI = newJTI(grant, u.at)
-	token, err = s.spell(u.client, claims)
+	token, err = s.spell(u, claims)
 	u.access = token
 	return token, "", err
 }
 
-// spell writes the claims in the format that the client asked for.
-func (s *strategy) spell(c *latchkey.Client, claims accessClaims) (string, error) {
-	if c.AccessTokenFormat != latchkey.FormatOpaque {
-		return s.p.Keys.Sign(accessAlg(c), keys.TypeAccessToken, claims)
+// spell writes the claims in the format of the resources that they are for.
+func (s *strategy) spell(u *unit, claims accessClaims) (string, error) {
+	if !u.opaque() {
+		return s.p.Keys.Sign(accessAlg(u.client), keys.TypeAccessToken, claims)
 	}
 	encoded, err := json.Marshal(claims)
 	if err != nil {

@@ -36,7 +36,7 @@ func (p *Provider) Token(c *gin.Context) error {
 }
 
 func (p *Provider) token(r *http.Request) (*tokenAnswer, error) {
-	form, err := protocolForm(r)
+	form, err := protocolForm(r, paramResource)
 	if err != nil {
 		return nil, err
 	}
@@ -91,8 +91,13 @@ func (p *Provider) judgeGrant(ctx context.Context, u *unit, grant string, form u
 	switch {
 	case !u.client.Allows(grant) || grant == latchkey.GrantClientCredentials && u.client.Public():
 		wrong = refuse(codeUnauthorizedClient, "The application may not use this grant type.").because("grant_type_not_allowed")
-	case form.Has("resource") || form.Has("audience"):
-		wrong = refuse(codeInvalidTarget, "Resource indicators are not supported.").because("resource")
+	case form.Has("audience"):
+		wrong = refuse(codeInvalidTarget, "Name what the token is for by the parameter resource.").because("audience")
+	}
+	for _, resource := range asked(form) {
+		if f := targetProblem(u.client, p.Issuer, resource, grant == latchkey.GrantClientCredentials); f != nil && wrong == nil {
+			wrong = f
+		}
 	}
 	switch {
 	case grant == latchkey.GrantAuthorizationCode && form.Get("code") != "":
@@ -121,7 +126,8 @@ func (p *Provider) redeem(ctx context.Context, u *unit, form url.Values, wrong *
 		MayRefresh:    u.client.Allows(latchkey.GrantRefreshToken),
 		AlwaysRefresh: u.client.RefreshWithoutOffline,
 		RefreshIdle:   p.refreshTTL(u.client),
-		Besides:       besides,
+		Resources:     asked(form), Allowed: append(u.client.Resources(false), p.Issuer), Issuer: p.Issuer,
+		Besides: besides,
 	})
 	if err != nil {
 		return err
@@ -129,7 +135,9 @@ func (p *Provider) redeem(ctx context.Context, u *unit, form url.Values, wrong *
 	switch {
 	case found.Verdict == storage.IsIssued:
 		u.adopt(found)
-		return nil
+		return p.target(u, form)
+	case found.Verdict == storage.IsWrongTarget && wrong == nil:
+		return &recorded{wrongTarget()}
 	case found.Verdict == storage.IsNotAllowed && wrong == nil:
 		return &recorded{notInGroups()}
 	case found.Verdict != storage.IsReused && wrong != nil:
@@ -141,7 +149,7 @@ func (p *Provider) redeem(ctx context.Context, u *unit, form url.Values, wrong *
 // adopt makes what was found the subject of the request. Scopes that were taken
 // from the application since are gone.
 func (u *unit) adopt(found *storage.Redeemed) {
-	found.Grant.Scopes = stillAllowed(found.Grant.Scopes, u.client.Scopes)
+	found.Grant.Scopes = stillAllowed(found.Grant.Scopes, u.client.PeopleScopes())
 	u.redeem, u.at, u.scopes = found, found.At, found.Grant.Scopes
 	if found.Person != nil {
 		u.further = map[string]any{}
@@ -205,7 +213,10 @@ func (p *Provider) findRefresh(ctx context.Context, u *unit, form url.Values) er
 	}
 	u.adopt(found)
 	u.refresh = token
-	return u.narrow(form)
+	if err := u.narrow(form); err != nil {
+		return err
+	}
+	return p.target(u, form)
 }
 
 const badRefresh = "The refresh token is not valid, was used, or has ended."
@@ -216,6 +227,26 @@ func (p *Provider) reused(ctx context.Context, u *unit, token *storage.RefreshTo
 		return err
 	}
 	return &recorded{refuse(codeInvalidGrant, badRefresh).because(string(storage.IsReused))}
+}
+
+// target aims the access token at the resources that are asked for, or else at
+// all of the grant that are left (RFC 8707 §2.2).
+func (p *Provider) target(u *unit, form url.Values) error {
+	byDefault, possible := p.targets(u.client, &u.redeem.Grant)
+	resources := asked(form)
+	if len(resources) == 0 {
+		resources = byDefault
+	}
+	for _, resource := range resources {
+		if !slices.Contains(possible, resource) {
+			return wrongTarget()
+		}
+	}
+	if len(resources) == 0 {
+		return wrongTarget()
+	}
+	p.aim(u, resources)
+	return nil
 }
 
 // narrow cuts the scopes of the access token to those asked for (RFC 6749 §6).
@@ -260,11 +291,20 @@ func (p *Provider) rotate(ctx context.Context, u *unit) error {
 }
 
 // ownScopes are the scopes of client_credentials: the application's own, without
-// those that speak of a person.
+// those that speak of a person, and its permissions at the resources that it
+// asks for.
 func (p *Provider) ownScopes(u *unit, form url.Values) error {
+	if u.audience = asked(form); len(u.audience) == 0 {
+		u.audience = []string{p.Issuer}
+	}
 	for _, s := range words(form.Get("scope")) {
-		if slices.Contains(latchkey.Scopes(), s) || !slices.Contains(u.client.Scopes, s) {
+		_, permission := u.client.PermissionOf(s)
+		own := slices.Contains(u.client.Scopes, s) && !slices.Contains(latchkey.Scopes(), s)
+		switch {
+		case !own && (permission == nil || !permission.Itself):
 			return refuse(codeInvalidScope, "A scope is not allowed for this grant type.").because("scope_not_allowed")
+		case !p.counts(u, s):
+			return withoutResource()
 		}
 		u.scopes = append(u.scopes, s)
 	}
@@ -302,7 +342,7 @@ func (p *Provider) issueTokens(ctx context.Context, u *unit, form url.Values) (*
 		return nil, u.failure(err)
 	}
 	answer := &tokenAnswer{
-		AccessToken: response.GetAccessToken(), TokenType: "Bearer", ExpiresIn: int64(p.accessTTL(u.client) / time.Second),
+		AccessToken: response.GetAccessToken(), TokenType: "Bearer", ExpiresIn: int64(p.accessTTL(u) / time.Second),
 		Scope: strings.Join(u.scopes, " "),
 	}
 	answer.RefreshToken, _ = response.GetExtra("refresh_token").(string)

@@ -45,7 +45,7 @@ func TestTokenEndpointGate(t *testing.T) {
 		r.Header.Set("Content-Type", media)
 		wantFault(t, send(r), 415, "invalid_request")
 	}
-	for _, name := range []string{"grant_type", "code", "redirect_uri", "code_verifier", "client_id", "client_secret", "refresh_token", "scope", "resource", "unheard_of"} {
+	for _, name := range []string{"grant_type", "code", "redirect_uri", "code_verifier", "client_id", "client_secret", "refresh_token", "scope", "audience", "unheard_of"} {
 		wantFault(t, a.call(t, "/oauth2/token", url.Values{"grant_type": {"authorization_code"}, name: {"x", "x"}}), 400, "invalid_request")
 	}
 	for reason, want := range map[string]int{"unsupported_grant_type": 7, "no_grant_type": 1, "repeated_parameter": 12, "malformed_parameter": 1,

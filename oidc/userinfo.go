@@ -69,7 +69,7 @@ func (p *Provider) sealUserinfo(ctx context.Context, cl *latchkey.Client, claims
 // and which application that is.
 func (p *Provider) userinfo(ctx context.Context, token string) (claims map[string]any, to string, err error) {
 	b, err := p.readBearer(ctx, token)
-	if err == nil && b.Audience != p.Issuer { // made for somebody else's ears
+	if err == nil && !b.Audience.has(p.Issuer) { // made for somebody else's ears
 		err = errBearer
 	}
 	if errors.Is(err, errBearer) {

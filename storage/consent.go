@@ -27,12 +27,15 @@ func (qs *queries) GrantConsent(ctx context.Context, in *latchkey.Interaction, b
 	if len(c.Claims) > 0 {
 		detail["claims"] = c.Claims
 	}
+	if len(c.APIs) > 0 {
+		detail["resources"] = c.APIs
+	}
 	a, err := qs.eventArgs(ctx, latchkey.Event{Kind: latchkey.ConsentGranted, Subject: c.UserID, ClientID: c.ClientID, Detail: detail})
 	if err != nil {
 		return err
 	}
 	a["id"], a["kind"], a["browsers"], a["needs"] = hash, "pending", qs.browserHashes(browser), needs
-	a["user"], a["client"], a["scopes"], a["claims"] = c.UserID, c.ClientID, texts(c.Scopes), texts(c.Claims)
+	a["user"], a["client"], a["scopes"], a["claims"], a["apis"] = c.UserID, c.ClientID, texts(c.Scopes), texts(c.Claims), texts(c.APIs)
 	err = qs.do(ctx, func(q querier) error {
 		n, err := one(ctx, q, `
 			WITH step AS (
@@ -40,14 +43,17 @@ func (qs *queries) GrantConsent(ctx context.Context, in *latchkey.Interaction, b
 				WHERE `+interactionOpen+` AND client_id = @client AND needs->>'reason' = 'consent'
 				RETURNING client_id
 			), kept AS (
-				INSERT INTO consents AS k (user_id, client_id, scopes, claims)
-				SELECT @user::uuid, client_id, @scopes, (SELECT coalesce(jsonb_object_agg(n, true), '{}') FROM unnest(@claims::text[]) n) FROM step
+				INSERT INTO consents AS k (user_id, client_id, scopes, claims, audience)
+				SELECT @user::uuid, client_id, @scopes, (SELECT coalesce(jsonb_object_agg(n, true), '{}') FROM unnest(@claims::text[]) n), @apis FROM step
 				ON CONFLICT (user_id, client_id) DO UPDATE
 				SET scopes = CASE WHEN k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
 				                  THEN ARRAY(SELECT DISTINCT s FROM unnest(k.scopes || excluded.scopes) s ORDER BY s)
 				                  ELSE excluded.scopes END,
 				    claims = CASE WHEN k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
 				                  THEN k.claims || excluded.claims ELSE excluded.claims END,
+				    audience = CASE WHEN k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+				                    THEN ARRAY(SELECT DISTINCT r FROM unnest(k.audience || excluded.audience) r ORDER BY r)
+				                    ELSE excluded.audience END,
 				    granted_at = now(), expires_at = NULL, revoked_at = NULL
 			), event AS (`+insertEventFrom(eventAsGiven, "step")+`)
 			SELECT count(*) FROM step`, a, pgx.RowTo[int])

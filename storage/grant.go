@@ -32,6 +32,7 @@ const (
 	IsExpired        Verdict = "expired"        //
 	IsWrongClient    Verdict = "wrong_client"   // belongs to another application
 	IsWrongRedirect  Verdict = "wrong_redirect" // redirect_uri is not that of the request
+	IsWrongTarget    Verdict = "wrong_target"   // the grant is for none of the resources
 	IsWrongVerifier  Verdict = "wrong_verifier" // code_verifier does not fit the challenge
 	IsUserDisabled   Verdict = "user_disabled"
 	IsClientDisabled Verdict = "client_disabled"
@@ -98,6 +99,7 @@ type Authorization struct {
 	Scopes        []string
 	Audience      []string
 	Claims        latchkey.AskedClaims // by name; what the scopes do not give needs consent, too
+	APIs          []string             // of the audience, those that consent is needed for
 	AskConsent    bool                 // consent is needed even if it was given before
 	Consented     bool                 // consent was given for this very request
 	Interaction   string               // raw id, spent with the code; empty when none waited
@@ -136,6 +138,9 @@ func (qs *queries) Authorize(ctx context.Context, au Authorization) (verdict Ver
 	if names := latchkey.Names(au.Claims.Beyond(nil)); len(names) > 0 {
 		detail["claims"] = names
 	}
+	if len(au.Audience) > 0 {
+		detail["resources"] = au.Audience
+	}
 	a, err := qs.eventArgs(ctx, latchkey.Event{Kind: latchkey.AuthorizationGranted, ClientID: au.ClientID, GrantID: au.GrantID, Detail: detail})
 	if err != nil {
 		return "", err
@@ -146,6 +151,7 @@ func (qs *queries) Authorize(ctx context.Context, au Authorization) (verdict Ver
 	}
 	a["redirect"], a["challenge"], a["nonce"] = au.RedirectURI, au.CodeChallenge, au.Nonce
 	a["asked"], a["scopes"], a["audience"] = texts(au.ScopesAsked), texts(au.Scopes), texts(au.Audience)
+	a["apis"] = texts(au.APIs)
 	a["ask"], a["consented"], a["code_ttl"], a["max_age"] = au.AskConsent, au.Consented, au.CodeTTL, au.MaxAge
 	statement := authorize
 	switch {
@@ -190,7 +196,7 @@ func authorizeAfter(step, condition string) string {
 			WHEN s.kind <> 'full' OR s.idle_expires_at <= now() OR s.expires_at <= now() THEN 'session_ended'` + peopleStand + `
 			WHEN NOT @consented AND (@ask OR NOT (c.first_party OR EXISTS (
 				SELECT 1 FROM consents k
-				WHERE k.user_id = u.id AND k.client_id = c.id AND k.scopes @> @scopes::text[]
+				WHERE k.user_id = u.id AND k.client_id = c.id AND k.scopes @> @scopes::text[] AND k.audience @> @apis::text[]
 				  AND NOT EXISTS (SELECT 1 FROM unnest(@beyond::text[], @beyond_scopes::text[]) n (claim, scope)
 				                  WHERE NOT (k.claims ? n.claim OR n.scope = ANY(k.scopes)))
 				  AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())))) THEN 'consent'
@@ -222,7 +228,10 @@ type Redemption struct {
 	MayRefresh    bool   // the application may have refresh tokens
 	AlwaysRefresh bool   // also without offline_access
 	RefreshIdle   time.Duration
-	Besides       string // why the attempt is refused whatever the code is worth; it is spent all the same
+	Resources     []string // that the tokens are to be for; none = all of the grant
+	Allowed       []string // that the application may have tokens for
+	Issuer        string   // our own name as a resource
+	Besides       string   // why the attempt is refused whatever the code is worth; it is spent all the same
 }
 
 // Redeemed is the verdict on a code, refresh token or access token with the
@@ -252,6 +261,7 @@ func (db *DB) ExchangeCode(ctx context.Context, rd Redemption) (*Redeemed, error
 	}
 	a["code"], a["client"], a["redirect"], a["challenge"] = hash, rd.ClientID, rd.RedirectURI, rd.Challenge
 	a["may"], a["always"], a["idle"], a["besides"] = rd.MayRefresh, rd.AlwaysRefresh, rd.RefreshIdle, rd.Besides
+	a["resources"], a["allowed"], a["issuer"] = texts(rd.Resources), texts(rd.Allowed), rd.Issuer
 	found := false
 	err = db.do(ctx, func(q querier) error {
 		rows, err := list(ctx, q, exchangeCode, a, scanRedeemed)
@@ -273,7 +283,13 @@ func (db *DB) ExchangeCode(ctx context.Context, rd Redemption) (*Redeemed, error
 // asks it twice: of the row before, to decide what changes, and of the row
 // after, to say why not.
 const codeStands = `(@besides::text = '' AND g.code_expires_at > now() AND g.redirect_uri = @redirect AND g.code_challenge = @challenge
-	AND u.status = 'active' AND c.enabled AND a.admitted)`
+	AND u.status = 'active' AND c.enabled AND a.admitted AND ` + targetStands + `)`
+
+// targetStands is what has to be right about the resources that tokens are asked
+// for (RFC 8707 §2.2): all were granted, or some are left of the grant when none
+// is named. Ours needs no grant where openid was granted.
+const targetStands = `(CASE WHEN @resources::text[] = '{}' THEN g.audience = '{}' OR g.audience && @allowed::text[]
+	ELSE @resources::text[] <@ (g.audience || CASE WHEN g.audience = '{}' OR 'openid' = ANY(g.scopes) THEN ARRAY[@issuer::text] ELSE '{}' END) END)`
 
 const codeRefreshes = `(g.code_uses = 0 AND g.revoked_at IS NULL AND @may AND (@always OR 'offline_access' = ANY(g.scopes))
 	AND ` + codeStands + `)`
@@ -303,6 +319,7 @@ var exchangeCode = `
 			WHEN g.redirect_uri <> @redirect      THEN 'wrong_redirect'
 			WHEN g.code_challenge <> @challenge   THEN 'wrong_verifier'` + bothOn + `
 			WHEN NOT a.admitted                   THEN 'not_allowed'
+			WHEN NOT ` + targetStands + `         THEN 'wrong_target'
 			WHEN g.revoked_at IS NOT NULL         THEN 'revoked'
 			ELSE 'issued' END AS verdict
 	), foreign_grant AS (

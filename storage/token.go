@@ -25,6 +25,7 @@ type Access struct {
 	ClientID string // that the token was issued to
 	JTI      string
 	IssuedAt time.Time // the database's time, from the jti
+	For      []string  // the resources of its audience that are asked about
 }
 
 // AccessState is the verdict on an access token, with the person as userinfo
@@ -32,14 +33,18 @@ type Access struct {
 type AccessState struct {
 	Redeemed
 	User   latchkey.User // groups filled
-	Scopes []string      // that the application may have now
+	Scopes []string      // of its own that the application may have now
+
+	// Resources are those that were asked about and are APIs which the application may
+	// have tokens for now, and Permissions its permissions there.
+	Resources, Permissions []string
 }
 
 // AccessState judges an access token: its grant lives, and so do person,
 // application and membership; it was not revoked by itself.
 func (qs *queries) AccessState(ctx context.Context, at Access) (*AccessState, error) {
 	out := AccessState{Redeemed: Redeemed{Verdict: IsUnknown}}
-	a := args{"grant": at.GrantID, "client": at.ClientID, "issued": at.IssuedAt, "jti": qs.ring.HashAll(purposeSpent, at.JTI)}
+	a := args{"grant": at.GrantID, "client": at.ClientID, "issued": at.IssuedAt, "jti": qs.ring.HashAll(purposeSpent, at.JTI), "audience": texts(at.For)}
 	err := qs.do(ctx, func(q querier) error {
 		rows, err := list(ctx, q, `
 			SELECT`+grantColumns+`, CASE
@@ -49,6 +54,10 @@ func (qs *queries) AccessState(ctx context.Context, at Access) (*AccessState, er
 				WHEN EXISTS (SELECT 1 FROM spent s WHERE s.kind = 'access_token' AND s.hash = ANY(@jti)) THEN 'revoked'
 				ELSE 'active' END, u.subject, now(),
 				u.username, u.display_name, u.email, u.email_verified_at, u.claims, u.updated_at, c.scopes,
+				ARRAY(SELECT a.resource FROM api_clients o JOIN apis a ON a.id = o.api_id
+				      WHERE o.client_id = c.id AND o.people AND a.resource = ANY(@audience::text[])),
+				ARRAY(SELECT x.scope FROM api_client_permissions x JOIN apis a ON a.id = x.api_id
+				      WHERE x.client_id = c.id AND x.people AND a.resource = ANY(@audience::text[])),
 				ARRAY(SELECT gr.name FROM memberships m JOIN groups gr ON gr.id = m.group_id WHERE m.user_id = u.id ORDER BY gr.name_key)
 			FROM grants g JOIN users u ON u.id = g.user_id JOIN clients c ON c.id = g.client_id
 			WHERE g.id = @grant`, a, scanAccessState)
@@ -69,7 +78,7 @@ func scanAccessState(row pgx.CollectableRow) (AccessState, error) {
 	var verified *time.Time
 	var claims []byte
 	err := scanGrant(row, &s.Grant, &s.Verdict, &s.Subject, &s.At,
-		&s.User.Username, &s.User.DisplayName, &email, &verified, &claims, &s.User.UpdatedAt, &s.Scopes, &s.User.Groups)
+		&s.User.Username, &s.User.DisplayName, &email, &verified, &claims, &s.User.UpdatedAt, &s.Scopes, &s.Resources, &s.Permissions, &s.User.Groups)
 	if err != nil {
 		return s, err
 	}
