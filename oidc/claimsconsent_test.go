@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"latchkey"
 	"latchkey/storage/storagetest"
 )
 
@@ -89,4 +90,23 @@ func TestClaimsOfARegisteredApplication(t *testing.T) {
 	if err != nil || len(apps) != 1 || !slices.Equal(apps[0].Claims, []string{"name"}) {
 		t.Errorf("the person sees %+v %v", apps, err)
 	}
+}
+
+// TestClaimsThatThePageDidNotShow: when the application may have more while the
+// page is open, allowing that page gives nothing; the next page shows it all.
+func TestClaimsThatThePageDidNotShow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.app(t, "wiki", third, func(c *latchkey.Client) { c.Scopes = []string{"openid"} })
+	b := w.browser().signIn(t, w.user(t, "alice"))
+	waits := b.get(t, a.request("scope", "openid", "claims", `{"userinfo": {"name": null}}`))
+	form := b.ask(t, waits)
+	w.sql(t, `UPDATE clients SET scopes = '{openid,profile}'`)
+	if err := w.db.PollCaches(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantPage(t, b.post(t, "/consent", changed(form, "decision", "allow")), 403, "form_expired")
+	w.noGrant(t)
+	tk := readTokens(t, a.exchange(t, b.allow(t, waits)))
+	w.wantTold(t, "shown", w.userinfo(t, tk.access).json(t), "name")
 }

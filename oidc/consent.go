@@ -65,7 +65,7 @@ func (p *Provider) Decide(c *gin.Context) error {
 		return p.deny(c, rq, s, in)
 	case asked && s == nil && token != "": // the session ended while the page was open
 		return seeOther(c, pathAuthorize+"?request="+url.QueryEscape(in.ID))
-	case !asked || !p.ownForm(in, s, token):
+	case !asked || !p.ownForm(rq, s, in, token):
 		return p.foreignForm(c, rq.client.ID)
 	case decision == "allow":
 		return p.allow(c, rq, s, in)
@@ -76,12 +76,19 @@ func (p *Provider) Decide(c *gin.Context) error {
 }
 
 // ownForm tells whether the token is that of the form shown to this person for
-// this request.
-func (p *Provider) ownForm(in *latchkey.Interaction, s *latchkey.Session, token string) bool {
+// this request as it is now.
+func (p *Provider) ownForm(rq *request, s *latchkey.Session, in *latchkey.Interaction, token string) bool {
 	if s == nil || in.Needs.UserID != s.UserID {
 		return false
 	}
-	return subtle.ConstantTimeCompare([]byte(token), []byte(p.DB.ConsentToken(in.ID, s.ID))) == 1
+	return subtle.ConstantTimeCompare([]byte(token), []byte(p.consentToken(rq, s, in))) == 1
+}
+
+// consentToken is that of the form for what the request asks now. What an
+// application may have can change while the page is open; nobody allows what the
+// page did not show.
+func (p *Provider) consentToken(rq *request, s *latchkey.Session, in *latchkey.Interaction) string {
+	return p.DB.ConsentToken(in.ID, s.ID, latchkey.Names(rq.asked.Beyond(rq.scopes)))
 }
 
 // foreignForm records and refuses a decision that did not come from a form of

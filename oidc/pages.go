@@ -60,7 +60,7 @@ func (p *Provider) showConsent(c *gin.Context, rq *request, s *latchkey.Session,
 		Base: templates.Base{Person: templates.PersonOf(s)},
 		App:  rq.client.Name, Facts: templates.AppFactsOf(rq.client), Host: hostOf(rq.redirect), Action: pathConsent,
 		Added:  cameBy(rq.client),
-		Hidden: []templates.Hidden{{Name: "request", Value: in.ID}, {Name: "token", Value: p.DB.ConsentToken(in.ID, s.ID)}},
+		Hidden: []templates.Hidden{{Name: "request", Value: in.ID}, {Name: "token", Value: p.consentToken(rq, s, in)}},
 		Switch: pathLogin + "?request=" + url.QueryEscape(in.ID) + "&switch=1",
 	}
 	page.Read, page.Act, page.Stay = latchkey.ScopeWords(rq.scopes)

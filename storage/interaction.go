@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -221,8 +222,10 @@ func (qs *queries) BrowserState(sessionID string) string {
 }
 
 // ConsentToken is the hidden field of the consent form: bound to the request and
-// to the session, so that no other page and no other person can have it. It is
-// spent with the step of the interaction that it stands for.
-func (qs *queries) ConsentToken(interactionID, sessionID string) string {
-	return base64.RawURLEncoding.EncodeToString(qs.ring.Hash(purposeConsentForm, interactionID+"\x00"+sessionID))
+// to the session, so that no other page and no other person can have it, and to
+// the claims by name that the page shows, which are more once the application
+// may have more. It is spent with the step of the interaction that it stands for.
+func (qs *queries) ConsentToken(interactionID, sessionID string, claims []string) string {
+	bound := strings.Join(append([]string{interactionID, sessionID}, claims...), "\x00")
+	return base64.RawURLEncoding.EncodeToString(qs.ring.Hash(purposeConsentForm, bound))
 }
