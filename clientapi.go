@@ -61,3 +61,26 @@ func (c *Client) PermissionsAt(resources []string, itself bool) (scopes []string
 func (c *Client) PeopleScopes() []string {
 	return slices.Concat(c.Scopes, c.PermissionsAt(c.Resources(false), false))
 }
+
+// PermissionWords says in words what an application asks for at the APIs among
+// resources, and returns the scopes that are no permissions of theirs.
+func (c *Client) PermissionWords(scopes, resources []string) (words, others []string) {
+	permissions := []string{}
+	for i := range c.APIs {
+		a := &c.APIs[i]
+		if !slices.Contains(resources, a.Resource) {
+			continue
+		}
+		asked := 0
+		for _, p := range a.Permissions {
+			if slices.Contains(scopes, p.Scope) {
+				words = append(words, "At \u2068"+a.Name+"\u2069: "+p.Description)
+				permissions, asked = append(permissions, p.Scope), asked+1
+			}
+		}
+		if asked == 0 {
+			words = append(words, "Use \u2068"+a.Name+"\u2069 for you")
+		}
+	}
+	return words, slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return slices.Contains(permissions, s) })
+}

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -73,7 +74,14 @@ type document struct {
 	etag string
 }
 
-func (p *Provider) describe() (document, error) {
+// described is the discovery document with the permissions of APIs in it.
+type described struct {
+	document
+	permissions []string
+}
+
+// describe renders the discovery document.
+func (p *Provider) describe(permissions []string) (*described, error) {
 	register := ""
 	if p.Registration != latchkey.RegistrationOff {
 		register = p.Issuer + pathRegister
@@ -84,7 +92,7 @@ func (p *Provider) describe() (document, error) {
 		Issuer: p.Issuer, Authorization: p.Issuer + pathAuthorize, Token: p.Issuer + pathToken, Userinfo: p.Issuer + pathUserinfo,
 		JWKS: p.Issuer + pathJWKS, EndSession: p.Issuer + pathLogout, Introspection: p.Issuer + pathIntrospect, Revocation: p.Issuer + pathRevoke, PAR: p.Issuer + pathPAR,
 		Registration: register,
-		Scopes:       latchkey.Scopes(), ResponseTypes: latchkey.ResponseTypes(), ResponseModes: latchkey.ResponseModes(), AuthorizationAlgs: latchkey.SigningAlgs(),
+		Scopes:       append(latchkey.Scopes(), permissions...), ResponseTypes: latchkey.ResponseTypes(), ResponseModes: latchkey.ResponseModes(), AuthorizationAlgs: latchkey.SigningAlgs(),
 		GrantTypes: []string{latchkey.GrantAuthorizationCode, latchkey.GrantImplicit, latchkey.GrantRefreshToken, latchkey.GrantClientCredentials},
 		ACR:        latchkey.ACRValues(), ClaimsParameter: true,
 		SubjectTypes: []string{"public"}, IDTokenAlgs: latchkey.SigningAlgs(), UserinfoAlgs: latchkey.SigningAlgs(),
@@ -100,9 +108,28 @@ func (p *Provider) describe() (document, error) {
 		CheckSessionIframe: p.Issuer + pathCheckSession,
 	})
 	if err != nil {
-		return document{}, fmt.Errorf("render discovery: %w", err)
+		return nil, fmt.Errorf("render discovery: %w", err)
 	}
-	return newDocument(body), nil
+	return &described{newDocument(body), permissions}, nil
+}
+
+// described is the discovery document as it is now. It never waits for a database
+// that is away: then it is the last one.
+func (p *Provider) described(ctx context.Context) (document, error) {
+	last := p.discovery.Load()
+	permissions, err := p.DB.AdvertisedScopes(ctx)
+	if err != nil {
+		p.Log.WarnContext(ctx, "the permissions in discovery may be old", "cause", err.Error())
+	}
+	if slices.Equal(permissions, last.permissions) {
+		return last.document, nil
+	}
+	next, err := p.describe(permissions)
+	if err != nil {
+		return document{}, err
+	}
+	p.discovery.Store(next)
+	return next.document, nil
 }
 
 // supportedClaims are those of ID tokens, and those about a person.
@@ -122,7 +149,11 @@ func newDocument(body []byte) document {
 // Discovery serves GET /.well-known/openid-configuration and
 // /.well-known/oauth-authorization-server.
 func (p *Provider) Discovery(c *gin.Context) error {
-	return answerDocument(c, p.discovery, "application/json")
+	d, err := p.described(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	return answerDocument(c, d, "application/json")
 }
 
 // JWKS serves GET /oauth2/jwks (RFC 7517 §5).

@@ -63,7 +63,9 @@ func (p *Provider) showConsent(c *gin.Context, rq *request, s *latchkey.Session,
 		Hidden: []templates.Hidden{{Name: "request", Value: in.ID}, {Name: "token", Value: p.consentToken(rq, s, in)}},
 		Switch: pathLogin + "?request=" + url.QueryEscape(in.ID) + "&switch=1",
 	}
-	page.Read, page.Act, page.Stay = latchkey.ScopeWords(rq.scopes)
+	act, others := rq.client.PermissionWords(rq.scopes, rq.apis())
+	page.Read, page.Act, page.Stay = latchkey.ScopeWords(others)
+	page.Act = append(page.Act, act...)
 	for _, c := range rq.asked.Beyond(rq.scopes) {
 		page.Read = append(page.Read, c.Words)
 	}

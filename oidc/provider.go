@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ory/fosite"
@@ -78,7 +79,7 @@ const (
 type Provider struct {
 	Options
 	fosite     fosite.OAuth2Provider
-	discovery  document
+	discovery  atomic.Pointer[described]
 	clientKeys *keyStore
 	drawing    sync.Mutex // held while a logo is open in memory
 }
@@ -96,7 +97,8 @@ func New(o Options) (*Provider, error) {
 	p := &Provider{Options: o}
 	p.clientKeys = newKeyStore(&p.Options, p.keysFailed)
 	p.fosite = p.wire()
-	p.discovery, err = p.describe()
+	first, err := p.describe(nil)
+	p.discovery.Store(first)
 	return p, err
 }
 

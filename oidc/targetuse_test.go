@@ -2,6 +2,7 @@ package oidc_test
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -133,4 +134,62 @@ func TestConsentForResources(t *testing.T) {
 	x.withdraw(t, x.alice.ID, "wiki")
 	x.b.allow(t, ask("openid", mailAt))
 	x.b.ask(t, ask("openid", calendarAt)) // withdrawn is withdrawn
+}
+
+// TestConsentNamesPermissionsInWords of whoever registered the API.
+func TestConsentNamesPermissionsInWords(t *testing.T) {
+	t.Parallel()
+	x := newAPIs(t, third)
+	q := x.a.params("scope", "openid wiki:edit calendar.read")
+	q["resource"] = []string{calendarAt, mailAt, x.issuer}
+	id := waitingFor(t, x.b.get(t, "/oauth2/authorize?"+q.Encode()), "/consent")
+	page := x.b.get(t, "/consent?request="+url.QueryEscape(id)).body
+	for words, want := range map[string]int{
+		"At \u2068Calendar\u2069: Words of calendar.read": 1, "Use \u2068Mail\u2069 for you": 1, "Use “wiki:edit” for you": 1,
+		"“calendar.read”": 0, "calendar.write": 0, "Use \u2068Calendar\u2069": 0, "mail.read": 0,
+	} {
+		if n := strings.Count(page, words); n != want {
+			t.Errorf("%q stands there %d times, want %d", words, n, want)
+		}
+	}
+}
+
+// TestAdvertisedPermissions are in discovery for everybody, others are not; and
+// without the database it still answers.
+func TestAdvertisedPermissions(t *testing.T) {
+	t.Parallel()
+	x := newAPIs(t)
+	look := func(want ...any) {
+		t.Helper()
+		got := x.browser().get(t, "/.well-known/openid-configuration")
+		if diff := cmp.Diff(append([]any{"openid", "profile", "email", "address", "phone", "groups", "offline_access"}, want...), got.json(t)["scopes_supported"]); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	poll := func() {
+		t.Helper()
+		if err := x.db.PollCaches(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	poll()
+	look()
+	x.calendar.Permissions[0].Advertised = true
+	x.in(t, func(tx *storage.Tx) error { return tx.UpdateAPI(t.Context(), x.calendar) })
+	look() // not before the node looked
+	poll()
+	first := x.browser().get(t, "/.well-known/openid-configuration").header.Get("ETag")
+	look("calendar.read")
+	x.wire.Reset()
+	look("calendar.read")
+	if n := x.wire.Trips(); n != 0 {
+		t.Errorf("%d round trips for what is known", n)
+	}
+	x.calendar.Permissions[0].Advertised = false
+	x.in(t, func(tx *storage.Tx) error { return tx.UpdateAPI(t.Context(), x.calendar) })
+	x.db.Close()
+	look("calendar.read")
+	if tag := x.browser().get(t, "/.well-known/openid-configuration").header.Get("ETag"); tag != first {
+		t.Error("another tag for the same document")
+	}
 }

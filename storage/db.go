@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -47,6 +48,7 @@ type DB struct {
 	wait     time.Duration
 	watch    cacheWatch
 	clients  *otter.Cache[string, cachedClient]
+	public   atomic.Pointer[advertised]
 	origins  *otter.Cache[string, cachedOrigin]
 	count    tokenCount
 	callers  callerNotes
