@@ -91,7 +91,6 @@ func TestMetadataThatIsRefused(t *testing.T) {
 		{`{"application_type": "native"}`, "application_type", "type web"},
 		{`{"jwks_uri": 7}`, "jwks_uri", "number, not text"},
 		{`{"tls_client_auth_subject_dn": "CN=a"}`, "tls_client_auth_subject_dn", "Certificates"},
-		{`{"request_object_encryption_alg": "RSA-OAEP"}`, "request_object_encryption_alg", "not encrypted"},
 		{`{"backchannel_token_delivery_mode": "poll"}`, "backchannel_token_delivery_mode", "another device"},
 		{`{"introspection_encrypted_response_alg": "RSA-OAEP"}`, "introspection_encrypted_response_alg", "encrypted"},
 		{`{"sector_identifier_uri": "https://a.example/s"}`, "sector_identifier_uri", "one subject"},

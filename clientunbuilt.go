@@ -20,13 +20,11 @@ func unbuilt() [][2]string {
 	const (
 		leave   = "This is not built yet. Leave it out."
 		secrets = "Certificates of applications are not built yet. Applications prove themselves by a key or a secret."
-		objects = "Request objects are signed, not encrypted. Leave this out."
 		sealed  = "Answers of introspection are not signed or encrypted. Leave this out."
 		device  = "Sign-in on another device is not built yet. Leave this out."
 	)
 	return [][2]string{
 		{"tls_client_auth_", secrets},
-		{"request_object_encryption_", objects},
 		{"authorization_details_types", leave},
 		{"dpop_bound_access_tokens", leave}, {"tls_client_certificate_bound_access_tokens", leave},
 		{"introspection_", sealed},

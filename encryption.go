@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Algorithms that a key is encrypted or agreed by (RFC 7518 §4.1). Those with a
@@ -34,6 +35,20 @@ func EncryptionAlgs() []string {
 // ContentEncs are the algorithms of encrypted content, both ways.
 func ContentEncs() []string { return []string{A128CBCHS256, A256CBCHS512, A128GCM, A256GCM} }
 
+// DecryptionAlgs are the algorithms by which something may be encrypted to us.
+// There is a published key of each.
+func DecryptionAlgs() []string { return []string{RSAOAEP256, ECDHES} }
+
+// EncryptionKey is a key to which applications encrypt, for one algorithm.
+type EncryptionKey struct {
+	KID        string // RFC 7638 thumbprint
+	Alg        string
+	PrivateKey []byte // PKCS #8; sealed at rest
+	CreatedAt  time.Time
+	RetireAt   time.Time // when it left the JWKS; zero = it is there
+	DeleteAt   time.Time // until when it opens what was encrypted to it; zero = not decided
+}
+
 // EncryptsTo tells whether a key may be encrypted to by alg: its kty is of the
 // kind that alg needs, and its use and its own alg, which may be absent, do not
 // speak against it (RFC 7517 §4, RFC 7518 §4.1).
@@ -42,29 +57,35 @@ func EncryptsTo(kty, use, named, alg string) bool {
 	return kind && use != "sig" && (named == "" || named == alg)
 }
 
-// checkEncryption judges how answers are encrypted to the application. Without a
-// key of its own there is nothing to encrypt to.
+// checkEncryption judges how answers are encrypted to the application, and its
+// requests to us. Without a key of its own there is nothing to encrypt to.
 func (c *Client) checkEncryption(p problems) {
+	checkAlg(p, "request_object_encryption_alg", c.Protocol.RequestObjectEncAlg, DecryptionAlgs())
+	checkEnc(p, "request_object_encryption", c.Protocol.RequestObjectEncAlg, c.Protocol.RequestObjectEnc)
 	for _, e := range []struct{ what, alg, enc string }{
 		{"id_token_encrypted_response", c.Protocol.IDTokenEncAlg, c.Protocol.IDTokenEnc},
 		{"userinfo_encrypted_response", c.Protocol.UserinfoEncAlg, c.Protocol.UserinfoEnc},
 		{"authorization_encrypted_response", c.Protocol.AuthorizationEncAlg, c.Protocol.AuthorizationEnc},
 	} {
 		checkAlg(p, e.what+"_alg", e.alg, EncryptionAlgs())
-		checkAlg(p, e.what+"_enc", e.enc, ContentEncs())
-		if e.alg == "" {
-			if e.enc != "" { // OpenID Connect Registration §2
-				p.add(e.what+"_enc", "This goes with %s_alg, which says how the key is encrypted.", e.what)
-			}
-			continue
-		}
+		checkEnc(p, e.what, e.alg, e.enc)
 		switch {
+		case e.alg == "":
 		case c.Protocol.JWKSURI != "": // what stands there is seen when it is needed
 		case len(c.Protocol.JWKS) == 0:
 			p.add(e.what+"_alg", "Answers are encrypted to a key of the application. Say where its public keys are: jwks_uri, or the keys themselves as jwks.")
 		case !c.hasKeyFor(e.alg):
 			p.add(e.what+"_alg", "In jwks there is no key for %s: of kty %s, of use enc or none, and of this alg or none.", e.alg, kindFor(e.alg))
 		}
+	}
+}
+
+// checkEnc judges how content is encrypted. It says nothing without a word on the
+// key (OpenID Connect Registration §2).
+func checkEnc(p problems, what, alg, enc string) {
+	checkAlg(p, what+"_enc", enc, ContentEncs())
+	if alg == "" && enc != "" {
+		p.add(what+"_enc", "This goes with %s_alg, which says how the key is encrypted.", what)
 	}
 }
 

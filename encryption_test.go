@@ -8,6 +8,26 @@ import (
 	"latchkey"
 )
 
+// TestEncryptionRulesOfRequests: how request objects are encrypted to us needs no
+// key of the application, and goes by the keys that we have.
+func TestEncryptionRulesOfRequests(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ alg, enc, member, says string }{
+		{"RSA-OAEP-256", "", "", ""}, {"ECDH-ES", "A256GCM", "", ""}, {"", "", "", ""},
+		{"RSA1_5", "", "request_object_encryption_alg", "does not exist here"},
+		{"RSA-OAEP", "", "request_object_encryption_alg", "does not exist here"},
+		{"dir", "", "request_object_encryption_alg", "does not exist here"},
+		{"ECDH-ES", "A192GCM", "request_object_encryption_enc", "does not exist here"},
+		{"", "A128GCM", "request_object_encryption_enc", "goes with"},
+	} {
+		app := wiki(latchkey.TypeWeb)
+		app.Protocol.RequestObjectEncAlg, app.Protocol.RequestObjectEnc = c.alg, c.enc
+		if got := fields(t, app.Check()); c.says == "" && len(got) > 0 || c.says != "" && (len(got) != 1 || !strings.Contains(got[c.member], c.says)) {
+			t.Errorf("%s %s: got %v, want only %s with %q", c.alg, c.enc, got, c.member, c.says)
+		}
+	}
+}
+
 // TestEncryptionRules: what a registration may say about encrypted answers, and
 // each thing that it may not, alone.
 func TestEncryptionRules(t *testing.T) {

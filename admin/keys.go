@@ -70,13 +70,14 @@ func waiting(readers []latchkey.KeyReader) []KeyReaderOut {
 	return out
 }
 
-// RotateKeys makes a new key of an algorithm, or of each when alg is "". It
-// signs after a day, or at once; then the keys before it retire.
+// RotateKeys makes a new key of an algorithm, or of each that signs when alg is
+// "". It signs after a day, or at once; then the keys before it retire. A key to
+// encrypt to takes its place at once.
 func (s *Service) RotateKeys(ctx context.Context, alg string, atOnce bool) ([]KeyOut, error) {
 	algs := latchkey.SigningAlgs()
 	if alg != "" {
-		if !slices.Contains(algs, alg) {
-			return nil, latchkey.InvalidFields(map[string]string{"alg": "Signing keys are RS256, ES256, PS256 or EdDSA."})
+		if !slices.Contains(append(algs, latchkey.DecryptionAlgs()...), alg) {
+			return nil, latchkey.InvalidFields(map[string]string{"alg": "Signing keys are RS256, ES256, PS256 or EdDSA. Keys to encrypt to are RSA-OAEP-256 or ECDH-ES."})
 		}
 		algs = []string{alg}
 	}

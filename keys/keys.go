@@ -1,6 +1,7 @@
 // Package keys owns the keys that sign tokens: it makes them, announces the next
 // one a day before it signs, retires the last one, signs, and publishes the
-// public halves (RFC 7517).
+// public halves (RFC 7517). It owns as well the keys to which applications
+// encrypt, and encrypts to theirs.
 //
 // It refuses to know what it signs: claims belong to package oidc. The threat it
 // answers is the token that somebody else made: one key has one algorithm, `none`
@@ -29,22 +30,39 @@ import (
 // rsaBits is the size of RSA keys (SECURITY: 2048).
 const rsaBits = 2048
 
+// generated is a new key of one algorithm.
+type generated struct {
+	kid, alg string
+	public   crypto.PublicKey
+	private  []byte // PKCS #8
+}
+
 // generate makes a key of one algorithm. An RSA key takes some hundred
 // milliseconds: nobody's request waits for it.
-func generate(alg string) (latchkey.SigningKey, error) {
+func generate(alg string) (*generated, error) {
 	signer, kid, err := newNamed(alg)
 	if err != nil {
-		return latchkey.SigningKey{}, fmt.Errorf("make %s key: %w", alg, err)
+		return nil, fmt.Errorf("make %s key: %w", alg, err)
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(signer)
 	if err != nil {
-		return latchkey.SigningKey{}, fmt.Errorf("encode %s key: %w", alg, err)
+		return nil, fmt.Errorf("encode %s key: %w", alg, err)
 	}
-	public, err := json.Marshal(jose.JSONWebKey{Key: signer.Public(), KeyID: kid, Algorithm: alg, Use: "sig"})
+	return &generated{kid: kid, alg: alg, public: signer.Public(), private: private}, nil
+}
+
+// signing is the key as one that signs.
+func (g *generated) signing() (latchkey.SigningKey, error) {
+	public, err := json.Marshal(jose.JSONWebKey{Key: g.public, KeyID: g.kid, Algorithm: g.alg, Use: "sig"})
 	if err != nil {
-		return latchkey.SigningKey{}, fmt.Errorf("encode public %s key: %w", alg, err)
+		return latchkey.SigningKey{}, fmt.Errorf("encode public %s key: %w", g.alg, err)
 	}
-	return latchkey.SigningKey{KID: kid, Alg: alg, PublicJWK: public, PrivateKey: private}, nil
+	return latchkey.SigningKey{KID: g.kid, Alg: g.alg, PublicJWK: public, PrivateKey: g.private}, nil
+}
+
+// encryption is the key as one to which others encrypt.
+func (g *generated) encryption() latchkey.EncryptionKey {
+	return latchkey.EncryptionKey{KID: g.kid, Alg: g.alg, PrivateKey: g.private}
 }
 
 // newNamed makes a key whose kid can be typed: one that begins with a hyphen
@@ -65,13 +83,15 @@ func newSigner(alg string) (crypto.Signer, error) {
 	switch alg {
 	case latchkey.RS256, latchkey.PS256: // a key each: the thumbprint, and so the kid, knows no algorithm
 		return rsa.GenerateKey(rand.Reader, rsaBits)
-	case latchkey.ES256:
+	case latchkey.RSAOAEP256:
+		return rsa.GenerateKey(rand.Reader, rsaBits)
+	case latchkey.ES256, latchkey.ECDHES:
 		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	case latchkey.EdDSA:
 		_, private, err := ed25519.GenerateKey(rand.Reader)
 		return private, err
 	}
-	return nil, fmt.Errorf("no signing key is of algorithm %q", alg)
+	return nil, fmt.Errorf("no key is of algorithm %q", alg)
 }
 
 // Thumbprint is the kid of a public key: base64url of the SHA-256 thumbprint of
@@ -103,24 +123,33 @@ const (
 
 func types() []string { return []string{TypeJWT, TypeAccessToken, TypeLogout, TypeIntrospection} }
 
-func prepare(k latchkey.SigningKey) (*prepared, error) {
-	private, err := x509.ParsePKCS8PrivateKey(k.PrivateKey)
+// readPrivate reads the private key of a row. The row names the key; the key has
+// to be the one that it names.
+func readPrivate(kid string, pkcs8 []byte) (crypto.Signer, error) {
+	private, err := x509.ParsePKCS8PrivateKey(pkcs8)
 	if err != nil {
-		return nil, fmt.Errorf("read signing key %s: %w", k.KID, err)
+		return nil, fmt.Errorf("read key %s: %w", kid, err)
 	}
-	signer, ok := private.(crypto.Signer)
+	key, ok := private.(crypto.Signer)
 	if !ok {
-		return nil, fmt.Errorf("read signing key %s: no signer", k.KID)
+		return nil, fmt.Errorf("read key %s: no private key of ours", kid)
 	}
-	// The row names the key; the key has to be the one that it names.
-	if kid, err := Thumbprint(signer.Public()); err != nil || kid != k.KID {
-		return nil, fmt.Errorf("signing key %s is not the one its kid names: %w", k.KID, latchkey.ErrSealMismatch)
+	if found, err := Thumbprint(key.Public()); err != nil || found != kid {
+		return nil, fmt.Errorf("key %s is not the one its kid names: %w", kid, latchkey.ErrSealMismatch)
+	}
+	return key, nil
+}
+
+func prepare(k latchkey.SigningKey) (*prepared, error) {
+	signer, err := readPrivate(k.KID, k.PrivateKey)
+	if err != nil {
+		return nil, err
 	}
 	p := &prepared{SigningKey: k, public: signer.Public(), signers: map[string]jose.Signer{}}
 	for _, typ := range types() {
 		key := jose.SigningKey{
 			Algorithm: jose.SignatureAlgorithm(k.Alg),
-			Key:       jose.JSONWebKey{Key: private, KeyID: k.KID},
+			Key:       jose.JSONWebKey{Key: signer, KeyID: k.KID},
 		}
 		p.signers[typ], err = jose.NewSigner(key, (&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
 		if err != nil {
@@ -131,9 +160,9 @@ func prepare(k latchkey.SigningKey) (*prepared, error) {
 }
 
 // generateAll makes missing keys side by side.
-func generateAll(ctx context.Context, algs []string) ([]latchkey.SigningKey, error) {
+func generateAll(ctx context.Context, algs []string) ([]*generated, error) {
 	type made struct {
-		key latchkey.SigningKey
+		key *generated
 		err error
 	}
 	results := make(chan made, len(algs))
@@ -143,7 +172,7 @@ func generateAll(ctx context.Context, algs []string) ([]latchkey.SigningKey, err
 			results <- made{key, err}
 		}()
 	}
-	var keys []latchkey.SigningKey
+	var keys []*generated
 	for range algs {
 		select {
 		case <-ctx.Done():

@@ -95,8 +95,8 @@ func (h *house) sign(t testing.TB, alg, typ string) string {
 	return token
 }
 
-// TestFirstKeys: one of each algorithm signs from the first start, each under a
-// key of its own, and the JWKS shows their public halves and nothing more.
+// TestFirstKeys: one of each algorithm signs from the first start, and one of each
+// can be encrypted to, each under a key of its own, and the JWKS shows their public halves and nothing more.
 func TestFirstKeys(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -108,6 +108,7 @@ func TestFirstKeys(t *testing.T) {
 	members := map[string][]string{
 		"RS256": {"alg", "e", "kid", "kty", "n", "use"}, "PS256": {"alg", "e", "kid", "kty", "n", "use"},
 		"ES256": {"alg", "crv", "kid", "kty", "use", "x", "y"}, "EdDSA": {"alg", "crv", "kid", "kty", "use", "x"},
+		"RSA-OAEP-256": {"alg", "e", "kid", "kty", "n", "use"}, "ECDH-ES": {"alg", "crv", "kid", "kty", "use", "x", "y"},
 	}
 	for _, k := range set.Keys {
 		alg, _ := k["alg"].(string)
@@ -119,8 +120,14 @@ func TestFirstKeys(t *testing.T) {
 	if len(members) > 0 || etag == "" {
 		t.Errorf("no key of %v; entity tag %q", slices.Collect(maps.Keys(members)), etag)
 	}
+	use := func(alg string) string {
+		if slices.Contains(latchkey.DecryptionAlgs(), alg) {
+			return "enc"
+		}
+		return "sig"
+	}
 	for kid, k := range h.published(t) {
-		if got, err := keys.Thumbprint(k.public()); err != nil || got != kid || k.Use != "sig" {
+		if got, err := keys.Thumbprint(k.public()); err != nil || got != kid || k.Use != use(k.Alg) {
 			t.Errorf("%s: kid %s is not the thumbprint %s (%v), or use is %q", k.Alg, kid, got, err, k.Use)
 		}
 		if public, ok := k.public().(*rsa.PublicKey); ok && (public.N.BitLen() != 2048 || public.E != 65537) {
@@ -157,6 +164,9 @@ func TestTwoNodesMakeTheFirstKeys(t *testing.T) {
 	}
 	if n := storagetest.Value[int](t, url, `SELECT count(*) FROM signing_keys`); n != len(latchkey.SigningAlgs()) {
 		t.Errorf("%d keys were made", n)
+	}
+	if n := storagetest.Value[int](t, url, `SELECT count(*) FROM encryption_keys`); n != len(latchkey.DecryptionAlgs()) {
+		t.Errorf("%d keys to encrypt to were made", n)
 	}
 }
 

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"crypto"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -54,6 +55,7 @@ type view struct {
 	newest  time.Time // when the newest of keys was made
 	keys    []*prepared
 	byKID   map[string]*prepared
+	openers []*opener
 	jwks    []byte
 	etag    string
 }
@@ -102,7 +104,10 @@ func (r *Ring) load(ctx context.Context) error {
 		}
 		v.expect(r.now(), row.ActivateAt, row.RetireAt, row.DeleteAt)
 	}
-	if v.jwks, v.etag, err = render(v.keys); err != nil {
+	if err := r.loadOpeners(ctx, v); err != nil {
+		return err
+	}
+	if v.jwks, v.etag, err = render(v); err != nil {
 		return err
 	}
 	r.current.Store(v)
@@ -119,16 +124,29 @@ func (v *view) expect(now time.Time, times ...time.Time) {
 }
 
 // render writes the JWKS once for all its readers (RFC 7517 §5).
-func render(keys []*prepared) (body []byte, etag string, err error) {
+func render(v *view) (body []byte, etag string, err error) {
 	set := struct {
 		Keys []json.RawMessage `json:"keys"`
 	}{Keys: []json.RawMessage{}}
-	for _, k := range keys {
-		public, err := json.Marshal(jose.JSONWebKey{Key: k.public, KeyID: k.KID, Algorithm: k.Alg, Use: "sig"})
+	add := func(key crypto.PublicKey, kid, alg, use string) error {
+		public, err := json.Marshal(jose.JSONWebKey{Key: key, KeyID: kid, Algorithm: alg, Use: use})
 		if err != nil {
-			return nil, "", fmt.Errorf("encode public key %s: %w", k.KID, err)
+			return fmt.Errorf("encode public key %s: %w", kid, err)
 		}
 		set.Keys = append(set.Keys, public)
+		return nil
+	}
+	for _, k := range v.keys {
+		if err := add(k.public, k.KID, k.Alg, "sig"); err != nil {
+			return nil, "", err
+		}
+	}
+	for _, o := range v.openers {
+		if o.RetireAt.IsZero() {
+			if err := add(o.private.Public(), o.KID, o.Alg, "enc"); err != nil {
+				return nil, "", err
+			}
+		}
 	}
 	if body, err = json.Marshal(set); err != nil {
 		return nil, "", fmt.Errorf("encode JWKS: %w", err)

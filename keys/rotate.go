@@ -22,6 +22,14 @@ const longestToken = 24 * time.Hour
 // as hints; then a day more.
 func (r *Ring) linger() time.Duration { return max(longestToken, r.sessionMaxAge) + 24*time.Hour }
 
+// openingLinger is how long a key that left the JWKS opens what is still
+// encrypted to it: applications keep key sets, and nothing tells them that one
+// they encrypt to is old.
+const openingLinger = 30 * 24 * time.Hour
+
+// ever is longer than any key is old.
+const ever = 100 * 365 * 24 * time.Hour
+
 // Ensure makes the keys that are missing, once for all nodes, and loads them.
 func (r *Ring) Ensure(ctx context.Context) error {
 	if err := r.Load(ctx); err != nil {
@@ -33,6 +41,11 @@ func (r *Ring) Ensure(ctx context.Context) error {
 			missing = append(missing, alg)
 		}
 	}
+	for _, alg := range latchkey.DecryptionAlgs() {
+		if !r.opens(alg) {
+			missing = append(missing, alg)
+		}
+	}
 	if len(missing) == 0 {
 		return nil
 	}
@@ -41,17 +54,35 @@ func (r *Ring) Ensure(ctx context.Context) error {
 		return err
 	}
 	for _, key := range made {
-		if err := r.add(ctx, key, storage.KeyIfMissing); err != nil {
+		if err := r.add(ctx, key, storage.KeyIfMissing, ever); err != nil {
 			return err
 		}
 	}
 	return r.Load(ctx)
 }
 
+// add stores one key in a transaction of its own.
+func (r *Ring) add(ctx context.Context, key *generated, start storage.KeyStart, age time.Duration) error {
+	return r.db.InTx(ctx, func(tx *storage.Tx) error { return r.store(ctx, tx, key, start, age) })
+}
+
+func (r *Ring) store(ctx context.Context, tx *storage.Tx, key *generated, start storage.KeyStart, age time.Duration) error {
+	if slices.Contains(latchkey.DecryptionAlgs(), key.alg) {
+		_, err := tx.AddEncryptionKey(ctx, key.encryption(), age, openingLinger)
+		return err
+	}
+	signing, err := key.signing()
+	if err != nil {
+		return err
+	}
+	_, err = tx.AddSigningKey(ctx, signing, start, r.linger())
+	return err
+}
+
 // Rotate makes a new key of each of algs, all or none. They are announced for
 // 24 h before they sign; with atOnce they sign at once, and all other keys of
-// the algorithm retire. While a successor is announced already, the error is a
-// Problem of kind ErrConflict.
+// the algorithm retire. A key to encrypt to takes its place at once. While a
+// successor is announced already, the error is a Problem of kind ErrConflict.
 func (r *Ring) Rotate(ctx context.Context, algs []string, atOnce bool) error {
 	made, err := generateAll(ctx, algs)
 	if err != nil {
@@ -63,7 +94,7 @@ func (r *Ring) Rotate(ctx context.Context, algs []string, atOnce bool) error {
 	}
 	err = r.db.InTx(ctx, func(tx *storage.Tx) error {
 		for _, key := range made {
-			if _, err := tx.AddSigningKey(ctx, key, start, r.linger()); err != nil {
+			if err := r.store(ctx, tx, key, start, 0); err != nil {
 				return err
 			}
 		}
@@ -100,8 +131,9 @@ func (r *Ring) List(ctx context.Context) ([]latchkey.SigningKey, error) {
 	return rows, nil
 }
 
-// Maintain announces the successor of each key that is old enough. Every node
-// may call it at any time: the database lets one of them act.
+// Maintain announces the successor of each key that is old enough, and replaces
+// those that others encrypt to. Every node may call it at any time: the database
+// lets one of them act.
 func (r *Ring) Maintain(ctx context.Context) error {
 	ctx = latchkey.WithActor(ctx, latchkey.Actor{Kind: latchkey.ActorSystem})
 	rows, err := r.db.SigningKeys(ctx)
@@ -115,6 +147,30 @@ func (r *Ring) Maintain(ctx context.Context) error {
 		}
 		if err := r.Rotate(ctx, []string{k.Alg}, false); err != nil && latchkey.CodeOf(err) != "rotation_pending" {
 			return fmt.Errorf("announce the next %s key: %w", k.Alg, err)
+		}
+	}
+	return r.replaceOld(ctx)
+}
+
+// replaceOld replaces the published keys to encrypt to that are old enough.
+func (r *Ring) replaceOld(ctx context.Context) error {
+	rows, err := r.db.EncryptionKeys(ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range rows {
+		if !k.RetireAt.IsZero() || r.now().Sub(k.CreatedAt) <= Age {
+			continue
+		}
+		made, err := generate(k.Alg)
+		if err != nil {
+			return err
+		}
+		if err := r.add(ctx, made, storage.KeyIfMissing, Age); err != nil {
+			return fmt.Errorf("replace the %s key: %w", k.Alg, err)
+		}
+		if err := r.Load(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -140,11 +196,4 @@ func (r *Ring) Follow(ctx context.Context, report func(error)) {
 			report(err)
 		}
 	}
-}
-
-func (r *Ring) add(ctx context.Context, key latchkey.SigningKey, start storage.KeyStart) error {
-	return r.db.InTx(ctx, func(tx *storage.Tx) error {
-		_, err := tx.AddSigningKey(ctx, key, start, r.linger())
-		return err
-	})
 }

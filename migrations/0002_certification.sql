@@ -21,6 +21,17 @@ CREATE INDEX clients_origins ON clients USING gin (client_origins(type, redirect
 
 -- Signing keys -------------------------------------------------------------
 
+-- Keys to which applications encrypt. A table of their own: whoever reads
+-- signing_keys signs with what is there.
+CREATE TABLE encryption_keys (
+    kid         text        COLLATE "C" PRIMARY KEY,
+    alg         text        NOT NULL CHECK (alg IN ('RSA-OAEP-256', 'ECDH-ES')),
+    private_key bytea       NOT NULL CHECK (length(private_key) <= 16384),  -- sealed PKCS #8
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    retire_at   timestamptz,  -- when it left the JWKS
+    delete_at   timestamptz
+);
+
 -- From where confidential applications fetch tokens, and which of these places
 -- have fetched the key set: to tell who does not know a new key yet. Addresses
 -- are whole ones of IPv4 and /64 of IPv6.

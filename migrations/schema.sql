@@ -357,6 +357,17 @@ CREATE TABLE public.credentials (
     CONSTRAINT credentials_transports_check CHECK ((jsonb_typeof(transports) = 'array'::text))
 );
 
+CREATE TABLE public.encryption_keys (
+    kid text NOT NULL COLLATE pg_catalog."C",
+    alg text NOT NULL,
+    private_key bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    retire_at timestamp with time zone,
+    delete_at timestamp with time zone,
+    CONSTRAINT encryption_keys_alg_check CHECK ((alg = ANY (ARRAY['RSA-OAEP-256'::text, 'ECDH-ES'::text]))),
+    CONSTRAINT encryption_keys_private_key_check CHECK ((length(private_key) <= 16384))
+);
+
 CREATE TABLE public.grants (
     id uuid NOT NULL,
     kind text NOT NULL,
@@ -690,6 +701,9 @@ ALTER TABLE ONLY public.credentials
 
 ALTER TABLE ONLY public.credentials
     ADD CONSTRAINT credentials_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.encryption_keys
+    ADD CONSTRAINT encryption_keys_pkey PRIMARY KEY (kid);
 
 ALTER TABLE ONLY public.grants
     ADD CONSTRAINT grants_pkey PRIMARY KEY (id);

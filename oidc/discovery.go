@@ -64,6 +64,8 @@ type metadata struct {
 	RequestParameter      bool     `json:"request_parameter_supported"`
 	RequestURIParameter   bool     `json:"request_uri_parameter_supported"`
 	RequestObjectAlgs     []string `json:"request_object_signing_alg_values_supported"`
+	RequestObjectEncAlgs  []string `json:"request_object_encryption_alg_values_supported"`
+	RequestObjectEncs     []string `json:"request_object_encryption_enc_values_supported"`
 	RequirePushed         bool     `json:"require_pushed_authorization_requests"`
 	RequireRequestURIRegd bool     `json:"require_request_uri_registration"`
 }
@@ -104,7 +106,8 @@ func (p *Provider) describe(permissions []string) (*described, error) {
 		Prompts:          []string{promptNone, promptLogin, promptConsent, promptSelect},
 		ChallengeMethods: []string{"S256"}, IssuerInResponse: true, RequestParameter: true, RequestURIParameter: true, RequireRequestURIRegd: true,
 		BackchannelLogout: true, BackchannelLogoutSID: true, FrontchannelLogout: true, FrontchannelLogoutSID: true,
-		RequestObjectAlgs:  latchkey.ClientAlgs(),
+		RequestObjectAlgs:    latchkey.ClientAlgs(),
+		RequestObjectEncAlgs: latchkey.DecryptionAlgs(), RequestObjectEncs: latchkey.ContentEncs(),
 		CheckSessionIframe: p.Issuer + pathCheckSession,
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"latchkey"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,12 +57,12 @@ func TestJWKS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if k.KeyID != base64.RawURLEncoding.EncodeToString(sum) || k.Use != "sig" || !k.IsPublic() || raw.Keys[i]["d"] != nil {
+		if k.KeyID != base64.RawURLEncoding.EncodeToString(sum) || (k.Use != "sig") != slices.Contains(latchkey.DecryptionAlgs(), k.Algorithm) || !k.IsPublic() || raw.Keys[i]["d"] != nil {
 			t.Errorf("key %v", raw.Keys[i])
 		}
 		algs[k.Algorithm] = true
 	}
-	if !cmp.Equal(algs, map[string]bool{"RS256": true, "ES256": true, "PS256": true, "EdDSA": true}) {
+	if !cmp.Equal(algs, map[string]bool{"RS256": true, "ES256": true, "PS256": true, "EdDSA": true, "RSA-OAEP-256": true, "ECDH-ES": true}) {
 		t.Errorf("algorithms %v", algs)
 	}
 	r, err := http.NewRequest(http.MethodGet, w.issuer+"/oauth2/jwks", nil)
@@ -205,6 +206,8 @@ const discovered = `{
 "claims_parameter_supported": true,
 "request_parameter_supported": true,
 "request_object_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA", "Ed25519"],
+"request_object_encryption_alg_values_supported": ["RSA-OAEP-256", "ECDH-ES"],
+"request_object_encryption_enc_values_supported": ["A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A256GCM"],
 "request_uri_parameter_supported": true,
 "require_request_uri_registration": true,
 "token_endpoint_auth_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA", "Ed25519", "HS256", "HS384", "HS512"],

@@ -68,6 +68,10 @@ func (p *Provider) readObject(ctx context.Context, c *latchkey.Client, raw strin
 	if len(raw) > maxRequestObject {
 		return nil, badObject("The request object is too long.", "object_too_long")
 	}
+	raw, err := p.openSealed(ctx, c, raw)
+	if err != nil {
+		return nil, err
+	}
 	signed, err := jose.ParseSignedCompact(raw, signatureAlgs())
 	if unexpected := (*jose.ErrUnexpectedSignatureAlgorithm)(nil); errors.As(err, &unexpected) && unexpected.Got != "" {
 		return nil, unsignedObject(c, byURI)

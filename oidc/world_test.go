@@ -71,10 +71,11 @@ func newWorld(t testing.TB, change ...func(*oidc.Options)) *world {
 	return w
 }
 
-// sharedKeys are the signing keys of all worlds: an RSA key takes a while.
+// sharedKeys are the keys of all worlds: an RSA key takes a while.
 var sharedKeys struct {
 	sync.Mutex
-	made []latchkey.SigningKey
+	made  []latchkey.SigningKey
+	opens []latchkey.EncryptionKey
 }
 
 func (w *world) shareKeys(t testing.TB) {
@@ -90,11 +91,23 @@ func (w *world) shareKeys(t testing.TB) {
 			t.Fatal(err)
 		}
 	}
+	for _, k := range sharedKeys.opens {
+		err := w.db.InTx(t.Context(), func(tx *storage.Tx) error {
+			_, err := tx.AddEncryptionKey(t.Context(), k, 0, time.Hour)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := w.keys.Ensure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	made, err := w.db.SigningKeys(t.Context())
 	if err != nil {
+		t.Fatal(err)
+	}
+	if sharedKeys.opens, err = w.db.EncryptionKeys(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	sharedKeys.made = made

@@ -165,7 +165,7 @@ func (f *table) state(t *testing.T) map[string]string {
 		"recovery_codes": "to_jsonb(x)", "one_time_links": "to_jsonb(x) - 'first_browser'", "groups": "to_jsonb(x)", "memberships": "to_jsonb(x)",
 		"clients": "to_jsonb(x)", "client_secrets": "to_jsonb(x)", "consents": "to_jsonb(x)", "grants": "to_jsonb(x)", "settings": "to_jsonb(x)",
 		"initial_tokens": "to_jsonb(x)",
-		"signing_keys":   "to_jsonb(x)", "jobs": "to_jsonb(x)", "api_keys": "to_jsonb(x)",
+		"signing_keys":   "to_jsonb(x)", "encryption_keys": "to_jsonb(x)", "jobs": "to_jsonb(x)", "api_keys": "to_jsonb(x)",
 	} {
 		out[name] = storagetest.Value[string](t, f.databaseURL,
 			"SELECT coalesce(jsonb_agg(j ORDER BY j)::text, '') FROM (SELECT "+columns+" AS j FROM "+name+" x) y")

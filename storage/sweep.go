@@ -45,6 +45,7 @@ func Sweepers() []Sweeper {
 		{Name: "jobs", Every: time.Hour, lock: 0x6c6b7377_07, batch: sweep("jobs", `expires_at < now() - interval '`+noticeLife+`'`)},
 		{Name: "client_callers", Every: 24 * time.Hour, lock: 0x6c6b7377_0b, batch: sweep("client_callers", old)},
 		{Name: "jwks_fetches", Every: 24 * time.Hour, lock: 0x6c6b7377_0c, batch: sweep("jwks_fetches", old)},
+		{Name: "encryption_keys", Every: 24 * time.Hour, lock: 0x6c6b7377_0d, batch: sweep("encryption_keys", `delete_at < now() - interval '1 hour'`)},
 		{Name: "signing_keys", Every: 24 * time.Hour, lock: 0x6c6b7377_09, batch: sweep("signing_keys", `delete_at < now() - interval '1 hour'`)},
 		// Initial access tokens stay listed for a while after their end.
 		{Name: "initial_tokens", Every: 24 * time.Hour, lock: 0x6c6b7377_0a, batch: sweep("initial_tokens", `expires_at < now() - interval '90 days'`)},

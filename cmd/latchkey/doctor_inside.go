@@ -212,6 +212,10 @@ func (x *examination) signingKeys(ctx context.Context, db *storage.DB) {
 		x.fail(check, err.Error()+".", "Restore the database, or the key file that sealed this key; `latchkey keys rotate --now` makes new keys.")
 		return
 	}
+	if _, err := db.EncryptionKeys(ctx); err != nil {
+		x.fail(check, err.Error()+".", "Restore the database, or the key file that sealed this key.")
+		return
+	}
 	for _, alg := range latchkey.SigningAlgs() {
 		var active *latchkey.SigningKey
 		successor := false

@@ -198,6 +198,8 @@ func TestDoctorFindsWhatIsBroken(t *testing.T) {
 			sql("UPDATE signing_keys SET activate_at = activate_at + interval '370 days' WHERE alg = 'RS256'"), "signing_keys", "warn", "RS256", "keys rotate"},
 		{"a key that was exchanged", nil, sql("UPDATE signing_keys SET private_key = set_byte(private_key, 30, get_byte(private_key, 30) # 1) WHERE alg = 'RS256'"),
 			sql("UPDATE signing_keys SET private_key = set_byte(private_key, 30, get_byte(private_key, 30) # 1) WHERE alg = 'RS256'"), "signing_keys", "fail", "open signing key", "Restore"},
+		{"a key to encrypt to that was exchanged", nil, sql("UPDATE encryption_keys SET private_key = set_byte(private_key, 30, get_byte(private_key, 30) # 1) WHERE alg = 'ECDH-ES'"),
+			sql("UPDATE encryption_keys SET private_key = set_byte(private_key, 30, get_byte(private_key, 30) # 1) WHERE alg = 'ECDH-ES'"), "signing_keys", "fail", "open encryption key", "Restore"},
 		{"an application without a new key that signs", nil, func() {
 			if code, _, stderr := command(t, append([]string{"keys", "rotate", "--alg", "EdDSA", "--now"}, c.settings...)...); code != exitDone {
 				t.Fatalf("rotate: %s", stderr)

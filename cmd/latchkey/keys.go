@@ -29,7 +29,7 @@ func (*keysListCmd) Run(ctx context.Context, c *commands) error {
 }
 
 type keysRotateCmd struct {
-	Alg string `help:"Only the key of this algorithm: RS256, ES256, PS256 or EdDSA. Without it, all." placeholder:"ALG"`
+	Alg string `help:"Only the key of this algorithm: RS256, ES256, PS256 or EdDSA. Without it, all of them. RSA-OAEP-256 or ECDH-ES: the key that applications encrypt to; a new one takes its place at once, and the old one opens requests for 30 days more." placeholder:"ALG"`
 	Now bool   `help:"Sign with the new key at once. Applications that keep the old key set for up to an hour may refuse tokens until they look again."`
 }
 

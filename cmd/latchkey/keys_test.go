@@ -33,7 +33,7 @@ func TestSigningKeysByCommand(t *testing.T) {
 	}
 	published := func() []string { return publishedBy(t, h.issuer) }
 	first := list("keys", "list")
-	if len(first["active"]) != 4 || len(first["announced"])+len(first["retired"]) != 0 || len(published()) != 4 {
+	if len(first["active"]) != 4 || len(first["announced"])+len(first["retired"]) != 0 || len(published()) != 6 { // two more are encrypted to
 		t.Fatalf("at first there are %v", first)
 	}
 	made := h.json("client", "create", "--name", "Wiki", "--redirect-uri", callback, "--first-party")
@@ -70,8 +70,14 @@ func TestSigningKeysByCommand(t *testing.T) {
 	}
 	list("keys", "retire", old)
 	h.soon("the old key is gone", func() bool { return !slices.Contains(published(), old) })
-	if n := h.events("key.rotated"); n != 10 { // four and that of the checkpoints at the start, one announced, four at once
-		t.Errorf("%d events key.rotated, want 10", n)
+	all := published()
+	list("keys", "rotate", "--alg", "ECDH-ES")
+	h.soon("another key to encrypt to", func() bool {
+		now := published()
+		return len(now) == len(all) && slices.ContainsFunc(now, func(kid string) bool { return !slices.Contains(all, kid) })
+	})
+	if n := h.events("key.rotated"); n != 13 { // six and that of the checkpoints at the start, one announced, four at once, one to encrypt to
+		t.Errorf("%d events key.rotated, want 13", n)
 	}
 	if n := h.events("key.retired"); n != 2 {
 		t.Errorf("%d events key.retired, want 2", n)

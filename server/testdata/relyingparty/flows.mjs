@@ -110,7 +110,31 @@ const walk = async (app) => {
   await assert.rejects(client.authorizationCodeGrant(config, gone, { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce }), { error: 'login_required' })
 }
 
+// ask sends a request object that is signed, then encrypted to a key of latchkey,
+// by npm's jose (RFC 9101 6.1).
+const ask = async (app, alg) => {
+  const config = await discover(app)
+  const { jwks_uri } = config.serverMetadata()
+  const { keys } = await (await fetch(jwks_uri)).json()
+  const to = keys.find((key) => key.use === 'enc' && key.alg === alg)
+  const verifier = client.randomPKCECodeVerifier(), state = client.randomState(), nonce = client.randomNonce()
+  const claims = {
+    iss: app.id, aud: issuer, client_id: app.id, redirect_uri: app.redirect, response_type: 'code', scope: 'openid', state, nonce,
+    code_challenge: await client.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256',
+  }
+  const signer = await jose.importJWK(app.key, app.key.alg)
+  const jws = await new jose.SignJWT(claims).setProtectedHeader({ alg: app.key.alg, kid: app.key.kid, typ: 'oauth-authz-req+jwt' }).setIssuedAt().setExpirationTime('1m').sign(signer)
+  const jwe = await new jose.CompactEncrypt(new TextEncoder().encode(jws)).setProtectedHeader({ alg, enc: 'A256GCM', kid: to.kid, cty: 'JWT' }).encrypt(await jose.importJWK(to, alg))
+  const url = new URL(config.serverMetadata().authorization_endpoint)
+  url.search = new URLSearchParams({ client_id: app.id, response_type: 'code', scope: 'openid', request: jwe })
+  const tokens = await client.authorizationCodeGrant(config, await browser(url), { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true })
+  assert.equal(tokens.claims().sub, subject)
+}
+
 for (const app of apps) await walk(app)
+for (const app of apps.filter((app) => app.key)) {
+  for (const alg of ['RSA-OAEP-256', 'ECDH-ES']) await ask(app, alg)
+}
 
 const config = await discover(machine)
 const own = await client.clientCredentialsGrant(config, { scope: 'jobs:run' })
