@@ -134,6 +134,7 @@ func (c *Client) checkProtocol(p problems) {
 	}
 	checkAlg(p, "authorization_signed_response_alg", c.Protocol.AuthorizationAlg, SigningAlgs())
 	c.checkEncryption(p)
+	checkAlg(p, "introspection_signed_response_alg", c.Protocol.IntrospectionAlg, SigningAlgs())
 	for _, mode := range c.Protocol.ResponseModes {
 		if !slices.Contains(ResponseModes(), mode) {
 			p.add("response_modes", "%q does not exist here. There are: %s.", mode, strings.Join(ResponseModes(), ", "))

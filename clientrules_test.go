@@ -154,6 +154,7 @@ func TestEveryRuleOfAClient(t *testing.T) {
 		{"a redirect URI of a machine", "machine", "redirect_uris", "machine", func(c *latchkey.Client) { c.RedirectURIs = []string{"https://a.example/cb"} }},
 		{"101 redirect URIs", "web", "redirect_uris", "100", func(c *latchkey.Client) { c.RedirectURIs = numbered(101, "https://a.example/") }},
 		{"symmetric userinfo", "web", "userinfo_signed_response_alg", "HS256", func(c *latchkey.Client) { c.Protocol.UserinfoAlg = "HS256" }},
+		{"unsigned introspection", "web", "introspection_signed_response_alg", "none", func(c *latchkey.Client) { c.Protocol.IntrospectionAlg = "none" }},
 		{"unsigned userinfo", "web", "userinfo_signed_response_alg", "none", func(c *latchkey.Client) { c.Protocol.UserinfoAlg = "none" }},
 		{"a symmetric ID token", "web", "id_token_signed_response_alg", "HS256", func(c *latchkey.Client) { c.IDTokenAlg = "HS256" }},
 		{"an unsigned ID token", "web", "id_token_signed_response_alg", "none", func(c *latchkey.Client) { c.IDTokenAlg = "none" }},

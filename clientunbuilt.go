@@ -20,14 +20,14 @@ func unbuilt() [][2]string {
 	const (
 		leave   = "This is not built yet. Leave it out."
 		secrets = "Certificates of applications are not built yet. Applications prove themselves by a key or a secret."
-		sealed  = "Answers of introspection are not signed or encrypted. Leave this out."
+		sealed  = "Answers of introspection are signed, not encrypted. Leave this out."
 		device  = "Sign-in on another device is not built yet. Leave this out."
 	)
 	return [][2]string{
 		{"tls_client_auth_", secrets},
 		{"authorization_details_types", leave},
 		{"dpop_bound_access_tokens", leave}, {"tls_client_certificate_bound_access_tokens", leave},
-		{"introspection_", sealed},
+		{"introspection_encrypted_", sealed},
 		{"sector_identifier_uri", "Everybody has one subject for all applications. Leave this out."},
 		{"software_statement", "Software statements are not built yet. Write the metadata itself."},
 		{"claims", "Claims of an application's own are not built yet. Leave this out."},

@@ -38,6 +38,7 @@ type metadata struct {
 	SubjectTypes          []string `json:"subject_types_supported"`
 	IDTokenAlgs           []string `json:"id_token_signing_alg_values_supported"`
 	UserinfoAlgs          []string `json:"userinfo_signing_alg_values_supported"`
+	IntrospectionAlgs     []string `json:"introspection_signing_alg_values_supported"`
 	IDTokenEncAlgs        []string `json:"id_token_encryption_alg_values_supported"`
 	IDTokenEncs           []string `json:"id_token_encryption_enc_values_supported"`
 	UserinfoEncAlgs       []string `json:"userinfo_encryption_alg_values_supported"`
@@ -97,7 +98,7 @@ func (p *Provider) describe(permissions []string) (*described, error) {
 		Scopes:       append(latchkey.Scopes(), permissions...), ResponseTypes: latchkey.ResponseTypes(), ResponseModes: latchkey.ResponseModes(), AuthorizationAlgs: latchkey.SigningAlgs(),
 		GrantTypes: []string{latchkey.GrantAuthorizationCode, latchkey.GrantImplicit, latchkey.GrantRefreshToken, latchkey.GrantClientCredentials},
 		ACR:        latchkey.ACRValues(), ClaimsParameter: true,
-		SubjectTypes: []string{"public"}, IDTokenAlgs: latchkey.SigningAlgs(), UserinfoAlgs: latchkey.SigningAlgs(),
+		SubjectTypes: []string{"public"}, IDTokenAlgs: latchkey.SigningAlgs(), UserinfoAlgs: latchkey.SigningAlgs(), IntrospectionAlgs: latchkey.SigningAlgs(),
 		IDTokenEncAlgs: latchkey.EncryptionAlgs(), UserinfoEncAlgs: latchkey.EncryptionAlgs(), AuthorizationEncAlgs: latchkey.EncryptionAlgs(),
 		IDTokenEncs: latchkey.ContentEncs(), UserinfoEncs: latchkey.ContentEncs(), AuthorizationEncs: latchkey.ContentEncs(),
 		TokenAuth: any, IntrospectionAuth: confidential, RevocationAuth: any,

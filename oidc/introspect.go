@@ -53,6 +53,9 @@ func (p *Provider) Introspect(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if wantsJWT(c.Request) {
+		return p.answerIntrospectionJWT(c, cl, answer)
+	}
 	return p.answerJSON(c, http.StatusOK, answer)
 }
 
