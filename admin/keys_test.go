@@ -78,7 +78,7 @@ func TestKeysPage(t *testing.T) {
 	if got := c.Text(t, `SELECT (delete_at <= now())::text FROM signing_keys WHERE kid = '`+old+`'`); got != "true" {
 		t.Errorf("the old key is published: %s", got)
 	}
-	if n := c.events("key.rotated"); n != "7" { // four and the log's own at the start, then two
+	if n := c.events("key.rotated"); n != "9" { // six and the log's own at the start, then two
 		t.Errorf("%s events key.rotated", n)
 	}
 	for path, want := range map[string]int{
