@@ -123,6 +123,7 @@ func checkAlg(p problems, member, alg string, algs []string) {
 // checkProtocol judges what steers the protocol.
 func (c *Client) checkProtocol(p problems) {
 	c.checkLogout(p)
+	c.checkSubject(p)
 	checkAlg(p, "userinfo_signed_response_alg", c.Protocol.UserinfoAlg, SigningAlgs())
 	checkAlg(p, "request_object_signing_alg", c.Protocol.RequestObjectAlg, ClientAlgs())
 	checkList(p, "request_uris", c.Protocol.RequestURIs, func(uri string) string {

@@ -167,6 +167,12 @@ func TestEveryRuleOfAClient(t *testing.T) {
 		{"a refresh token of 90 days and a second", "web", "refresh_token_ttl", "60 to 7776000", func(c *latchkey.Client) { c.RefreshTokenTTL = 7776001 * time.Second }},
 		{"a grace of 301 seconds", "web", "refresh_grace", "0 to 300", func(c *latchkey.Client) { c.RefreshGrace = seconds(301) }},
 		{"a grace of 11 seconds without a secret", "spa", "refresh_grace", "10 seconds", func(c *latchkey.Client) { c.RefreshGrace = seconds(11) }},
+		{"an unknown subject type", "web", "subject_type", "pairwise", func(c *latchkey.Client) { c.Protocol.SubjectType = "both" }},
+		{"a sector by http", "web", "sector_identifier_uri", "https", func(c *latchkey.Client) { c.Protocol.SectorIdentifierURI = "http://a.example/s" }},
+		{"pairwise subjects of two hosts", "web", "sector_identifier_uri", "several hosts", func(c *latchkey.Client) {
+			c.Protocol.SubjectType, c.RedirectURIs = latchkey.SubjectPairwise, []string{"https://a.example/", "https://b.example/"}
+		}},
+		{"pairwise subjects of an application on a device", "native", "sector_identifier_uri", "native", func(c *latchkey.Client) { c.Protocol.SubjectType = latchkey.SubjectPairwise }},
 		{"a logo by http", "web", "logo_uri", "https", func(c *latchkey.Client) { c.Metadata.LogoURI = "http://a.example/l.png" }},
 		{"a link that runs", "web", "client_uri", "https", func(c *latchkey.Client) { c.Metadata.ClientURI = "javascript:alert(1)" }},
 		{"a link with a user", "web", "tos_uri", "@", func(c *latchkey.Client) { c.Metadata.TOSURI = "https://me@a.example/" }},

@@ -28,7 +28,6 @@ func unbuilt() [][2]string {
 		{"authorization_details_types", leave},
 		{"dpop_bound_access_tokens", leave}, {"tls_client_certificate_bound_access_tokens", leave},
 		{"introspection_encrypted_", sealed},
-		{"sector_identifier_uri", "Everybody has one subject for all applications. Leave this out."},
 		{"software_statement", "Software statements are not built yet. Write the metadata itself."},
 		{"claims", "Claims of an application's own are not built yet. Leave this out."},
 		{"backchannel_token_", device}, {"backchannel_client_", device}, {"backchannel_authentication_", device}, {"backchannel_user_", device},
@@ -65,10 +64,6 @@ func (c *Client) refuseMembers(patch map[string]json.RawMessage) problems {
 		case member == "client_id":
 			if c.ID != "" && !is(value, `"`+c.ID+`"`) {
 				p.add(member, "The id of an application cannot be changed, and this document is of another one.")
-			}
-		case member == "subject_type":
-			if !asksNothing(value) && !is(value, `"public"`) {
-				p.add(member, "Everybody has one subject for all applications: public.")
 			}
 		case slices.Contains(passedOver(), member):
 			delete(patch, member)

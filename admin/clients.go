@@ -67,6 +67,9 @@ func (s *Service) CreateClient(ctx context.Context, c *latchkey.Client, ownSecre
 	if err := s.checkFetched(ctx, c); err != nil {
 		return nil, err
 	}
+	if err := s.checkSector(ctx, c); err != nil {
+		return nil, err
+	}
 	err := s.db.InTx(ctx, func(tx *storage.Tx) (err error) {
 		if err := tx.CreateClient(ctx, c, made.Secret); err != nil {
 			return err
@@ -122,6 +125,9 @@ func (s *Service) UpdateClient(ctx context.Context, next *latchkey.Client) (chan
 		return nil, nil, err
 	}
 	if err := s.checkFetched(ctx, next); err != nil {
+		return nil, nil, err
+	}
+	if err := s.checkNewSector(ctx, next); err != nil {
 		return nil, nil, err
 	}
 	is = &Registered{}

@@ -159,7 +159,7 @@ func (p *Provider) browser(c *gin.Context) string {
 // proceed answers a request, or sends the person to do what is missing.
 func (p *Provider) proceed(c *gin.Context, rq *request, in *latchkey.Interaction) error {
 	s := session.FromContext(c.Request.Context())
-	v, err := needs(rq, s, in)
+	v, err := p.needs(c.Request.Context(), rq, s, in)
 	if err != nil {
 		return p.refuseRequest(c, rq, in, err)
 	}

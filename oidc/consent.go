@@ -116,7 +116,7 @@ func (p *Provider) allow(c *gin.Context, rq *request, s *latchkey.Session, in *l
 	if err != nil {
 		return err
 	}
-	v, err := needs(rq, s, in)
+	v, err := p.needs(ctx, rq, s, in)
 	if err != nil {
 		return p.refuseRequest(c, rq, in, err)
 	}

@@ -98,7 +98,7 @@ func (p *Provider) describe(permissions []string) (*described, error) {
 		Scopes:       append(latchkey.Scopes(), permissions...), ResponseTypes: latchkey.ResponseTypes(), ResponseModes: latchkey.ResponseModes(), AuthorizationAlgs: latchkey.SigningAlgs(),
 		GrantTypes: []string{latchkey.GrantAuthorizationCode, latchkey.GrantImplicit, latchkey.GrantRefreshToken, latchkey.GrantClientCredentials},
 		ACR:        latchkey.ACRValues(), ClaimsParameter: true,
-		SubjectTypes: []string{"public"}, IDTokenAlgs: latchkey.SigningAlgs(), UserinfoAlgs: latchkey.SigningAlgs(), IntrospectionAlgs: latchkey.SigningAlgs(),
+		SubjectTypes: []string{latchkey.SubjectPublic, latchkey.SubjectPairwise}, IDTokenAlgs: latchkey.SigningAlgs(), UserinfoAlgs: latchkey.SigningAlgs(), IntrospectionAlgs: latchkey.SigningAlgs(),
 		IDTokenEncAlgs: latchkey.EncryptionAlgs(), UserinfoEncAlgs: latchkey.EncryptionAlgs(), AuthorizationEncAlgs: latchkey.EncryptionAlgs(),
 		IDTokenEncs: latchkey.ContentEncs(), UserinfoEncs: latchkey.ContentEncs(), AuthorizationEncs: latchkey.ContentEncs(),
 		TokenAuth: any, IntrospectionAuth: confidential, RevocationAuth: any,

@@ -182,7 +182,7 @@ const discovered = `{
 "authorization_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA"],
 "grant_types_supported": ["authorization_code", "implicit", "refresh_token", "client_credentials"],
 "acr_values_supported": ["phr"],
-"subject_types_supported": ["public"],
+"subject_types_supported": ["public", "pairwise"],
 "id_token_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA"],
 "userinfo_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA"],
 "id_token_encryption_alg_values_supported": ["RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"],

@@ -57,8 +57,12 @@ func (s *strategy) GenerateIDToken(ctx context.Context, _ time.Duration, _ fosit
 		return "", errNotHere
 	}
 	g := &u.redeem.Grant
+	subject, err := s.p.subjectFor(ctx, u.client, u.redeem.Subject)
+	if err != nil {
+		return "", err
+	}
 	claims := idClaims{
-		Issuer: s.p.Issuer, Subject: u.redeem.Subject, Audience: u.client.ID,
+		Issuer: s.p.Issuer, Subject: subject, Audience: u.client.ID,
 		IssuedAt: u.at.Unix(), Expires: u.at.Unix() + int64(s.p.idTTL(u.client)/time.Second),
 		AuthTime: g.AuthTime.Unix(), ACR: g.ACR, AMR: g.AMR, SID: g.SessionID,
 		AccessHash: halfHash(idAlg(u.client), u.access), CodeHash: halfHash(idAlg(u.client), u.code), further: u.further,

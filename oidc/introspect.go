@@ -136,8 +136,16 @@ func (p *Provider) introspectRefresh(ctx context.Context, cl *latchkey.Client, t
 	if found.Verdict != storage.IsCurrent || g.ClientID != cl.ID && !cl.Introspects {
 		return &introspection{}, nil
 	}
+	of, err := p.DB.Client(ctx, g.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	subject, err := p.subjectFor(ctx, of, found.Subject)
+	if err != nil {
+		return nil, err
+	}
 	return &introspection{
-		Active: true, Scope: strings.Join(g.Scopes, " "), ClientID: g.ClientID, Subject: found.Subject, Issuer: p.Issuer,
+		Active: true, Scope: strings.Join(g.Scopes, " "), ClientID: g.ClientID, Subject: subject, Issuer: p.Issuer,
 		Expires: g.RefreshExpiresAt.Unix(), IssuedAt: g.RefreshRotatedAt.Unix(),
 		AuthTime: g.AuthTime.Unix(), ACR: g.ACR, AMR: g.AMR,
 	}, nil

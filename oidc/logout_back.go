@@ -135,7 +135,7 @@ func (p *Provider) tell(ctx context.Context, due storage.DueLogout) (storage.Log
 	case c.Protocol.BackchannelLogoutURI == "":
 		return storage.LogoutOutcome{Reason: latchkey.NoticeNoAddress, Final: true}, nil
 	}
-	token, err := p.logoutToken(c, due)
+	token, err := p.logoutToken(ctx, c, due)
 	if err != nil {
 		return storage.LogoutOutcome{}, err
 	}

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"context"
 	"crypto/rand"
 	"time"
 
@@ -31,9 +32,13 @@ type logoutClaims struct {
 }
 
 // logoutToken signs what an application is told, by the key of its ID tokens.
-func (p *Provider) logoutToken(c *latchkey.Client, d storage.DueLogout) (string, error) {
+func (p *Provider) logoutToken(ctx context.Context, c *latchkey.Client, d storage.DueLogout) (string, error) {
+	subject, err := p.subjectFor(ctx, c, d.Subject)
+	if err != nil {
+		return "", err
+	}
 	return p.Keys.Sign(idAlg(c), keys.TypeLogout, logoutClaims{
-		Issuer: p.Issuer, Subject: d.Subject, Audience: c.ID, SID: d.SessionID,
+		Issuer: p.Issuer, Subject: subject, Audience: c.ID, SID: d.SessionID,
 		IssuedAt: d.At.Unix(), Expires: d.At.Add(logoutTokenTTL).Unix(),
 		JTI: rand.Text(), Events: map[string]struct{}{logoutEvent: {}},
 	})

@@ -80,16 +80,22 @@ type verdict struct {
 // needs judges a request against the session of the browser. in is the waiting
 // interaction, if the person was sent somewhere before. Whether consent is
 // missing, the statement decides that would issue the code.
-func needs(rq *request, s *latchkey.Session, in *latchkey.Interaction) (verdict, error) {
+func (p *Provider) needs(ctx context.Context, rq *request, s *latchkey.Session, in *latchkey.Interaction) (verdict, error) {
 	// Whoever used the passkey after the request came has done what it asked.
 	done := s != nil && in != nil && !s.AuthTime.Before(in.CreatedAt)
 	again, err := needsLevel(rq, s, done)
-	switch {
-	case err != nil:
+	if err != nil {
 		return verdict{}, err
-	case s == nil:
+	}
+	if s == nil {
 		return verdict{"login", codeLoginRequired}, nil
-	case !rq.expects(s.Subject):
+	}
+	known, err := p.subjectFor(ctx, rq.client, s.Subject)
+	if err != nil {
+		return verdict{}, err
+	}
+	switch {
+	case !rq.expects(known):
 		if done {
 			return verdict{}, refuse(codeLoginRequired, "Somebody else signed in than the application expects.").because("hint_mismatch")
 		}

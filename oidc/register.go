@@ -46,6 +46,9 @@ func (p *Provider) register(r *http.Request) (map[string]any, error) {
 	if err := p.checkFetched(ctx, wanted); err != nil {
 		return nil, err
 	}
+	if err := p.checkSector(ctx, wanted); err != nil {
+		return nil, err
+	}
 	secret := ""
 	if wanted.HasSecret() {
 		secret = p.DB.NewSecretFor(wanted)

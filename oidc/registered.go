@@ -58,6 +58,9 @@ func (p *Provider) reregister(ctx context.Context, r *http.Request, id, token st
 	if err := p.checkFetched(ctx, wanted); err != nil {
 		return nil, err
 	}
+	if err := p.checkSector(ctx, wanted); err != nil {
+		return nil, err
+	}
 	ctx = actingClient(ctx, id)
 	var done *storage.Reregistered
 	err = p.DB.InTx(ctx, func(tx *storage.Tx) (err error) {

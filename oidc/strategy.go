@@ -60,7 +60,10 @@ func (s *strategy) GenerateAccessToken(ctx context.Context, _ fosite.Requester) 
 		if grant, err = uuid.Parse(g.ID); err != nil {
 			return "", "", err
 		}
-		claims.Subject, claims.ACR, claims.AMR, claims.AuthTime = u.redeem.Subject, g.ACR, g.AMR, g.AuthTime.Unix()
+		if claims.Subject, err = s.p.subjectFor(ctx, u.client, u.redeem.Subject); err != nil {
+			return "", "", err
+		}
+		claims.ACR, claims.AMR, claims.AuthTime = g.ACR, g.AMR, g.AuthTime.Unix()
 	}
 	claims.JTI = newJTI(grant, u.at)
 	token, err = s.spell(u, claims)

@@ -25,13 +25,9 @@ func (p *Provider) Userinfo(c *gin.Context) error {
 		return p.answerBearer(c, err)
 	}
 	ctx := c.Request.Context()
-	claims, to, err := p.userinfo(ctx, token)
+	claims, cl, err := p.userinfo(ctx, token)
 	if err != nil {
 		return p.answerBearer(c, err)
-	}
-	cl, err := p.enabledClient(ctx, to)
-	if err != nil {
-		return err
 	}
 	if cl.Protocol.UserinfoAlg == "" && cl.Protocol.UserinfoEncAlg == "" {
 		return p.answerJSON(c, http.StatusOK, claims)
@@ -67,37 +63,41 @@ func (p *Provider) sealUserinfo(ctx context.Context, cl *latchkey.Client, claims
 
 // userinfo judges an access token and returns what its application may learn,
 // and which application that is.
-func (p *Provider) userinfo(ctx context.Context, token string) (claims map[string]any, to string, err error) {
+func (p *Provider) userinfo(ctx context.Context, token string) (claims map[string]any, to *latchkey.Client, err error) {
 	b, err := p.readBearer(ctx, token)
 	if err == nil && !b.Audience.has(p.Issuer) { // made for somebody else's ears
 		err = errBearer
 	}
 	if errors.Is(err, errBearer) {
-		return nil, "", badToken()
+		return nil, nil, badToken()
 	}
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	scopes := words(b.Scope)
 	u := &unit{client: &latchkey.Client{ID: b.Access.ClientID}} // whose token it is, for the event
 	if b.Access.GrantID == "" || !slices.Contains(scopes, scopeOpenID) {
-		return nil, "", p.tokenRefused(ctx, u, noOpenID())
+		return nil, nil, p.tokenRefused(ctx, u, noOpenID())
 	}
 	state, err := p.DB.AccessState(ctx, b.Access)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	u.redeem = &state.Redeemed
 	if state.Verdict != storage.IsActive {
-		return nil, "", p.tokenRefused(ctx, u, badToken().because(string(state.Verdict)))
+		return nil, nil, p.tokenRefused(ctx, u, badToken().because(string(state.Verdict)))
 	}
 	scopes = stillAllowed(scopes, state.Scopes)
 	if !slices.Contains(scopes, scopeOpenID) {
-		return nil, "", p.tokenRefused(ctx, u, noOpenID())
+		return nil, nil, p.tokenRefused(ctx, u, noOpenID())
+	}
+	if to, err = p.enabledClient(ctx, b.Access.ClientID); err != nil {
+		return nil, nil, err
 	}
 	claims = claimsOf(&state.User, scopes)
 	state.User.Tell(claims, state.Grant.Claims.Userinfo, state.Scopes)
-	return claims, b.Access.ClientID, nil
+	claims["sub"], err = p.subjectFor(ctx, to, state.User.Subject)
+	return claims, to, err
 }
 
 func noOpenID() *fault {

@@ -53,6 +53,7 @@ type DB struct {
 	count    tokenCount
 	callers  callerNotes
 	refusals refusalCount
+	pairwise pairwiseKey
 	wake     chan struct{} // of whoever delivers notices
 }
 
