@@ -164,7 +164,6 @@ func TestLogosAreFetchedSeldom(t *testing.T) {
 	host := newLogoHost(t)
 	host.shows.Store(picture(t, 20, 20, "png"))
 	s := w.registerOpen(t, asTheSuite().with("logo_uri", host.uri))
-	first := w.logoOf(t, s.id)
 	turn := func(age string, want int64) {
 		t.Helper()
 		w.sql(t, fmt.Sprintf(`UPDATE client_logos SET asked_at = now() - interval '%s'`, age))
@@ -182,7 +181,8 @@ func TestLogosAreFetchedSeldom(t *testing.T) {
 	if n := host.asked.Load(); n != 2 {
 		t.Errorf("asked %d times within 30 s", n)
 	}
-	host.uri, first = host.uri+"2", w.logoOf(t, s.id)
+	first := w.logoOf(t, s.id)
+	host.uri += "2"
 	again()
 	if path := w.logoOf(t, s.id); path != "" || first == "" {
 		t.Errorf("another address shows the logo of the one before: %q", path)
