@@ -181,6 +181,15 @@ func (r *Ring) Ready() error {
 }
 
 // active is the key that signs now: of those whose time has come the newest.
+// Signer is the id of the key that signs by alg now; "" when there is none.
+func (r *Ring) Signer(alg string) (kid string) {
+	k, err := r.active(alg)
+	if err != nil {
+		return ""
+	}
+	return k.KID
+}
+
 func (r *Ring) active(alg string) (*prepared, error) {
 	now := r.now()
 	for _, k := range r.current.Load().keys { // newest first

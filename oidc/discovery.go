@@ -13,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"latchkey"
+	"latchkey/keys"
 )
 
 // metadata are the members of OpenID Connect Discovery §3, RFC 8414 §2,
@@ -69,6 +70,7 @@ type metadata struct {
 	RequestObjectEncs     []string `json:"request_object_encryption_enc_values_supported"`
 	RequirePushed         bool     `json:"require_pushed_authorization_requests"`
 	RequireRequestURIRegd bool     `json:"require_request_uri_registration"`
+	Signed                string   `json:"signed_metadata,omitempty"`
 }
 
 // document is an answer that is the same for everybody, rendered once.
@@ -77,11 +79,16 @@ type document struct {
 	etag string
 }
 
-// described is the discovery document with the permissions of APIs in it.
+// described is the discovery document with the permissions of APIs in it, and
+// the key that signed it.
 type described struct {
 	document
 	permissions []string
+	kid         string // "" = not signed: the keys are not loaded
 }
+
+// metadataAlg signs the metadata: every library knows it.
+const metadataAlg = latchkey.RS256
 
 // describe renders the discovery document.
 func (p *Provider) describe(permissions []string) (*described, error) {
@@ -91,7 +98,7 @@ func (p *Provider) describe(permissions []string) (*described, error) {
 	}
 	confidential := []string{latchkey.AuthBasic, latchkey.AuthPost, latchkey.AuthSecretJWT, latchkey.AuthPrivateKeyJWT}
 	any := append(slices.Clone(confidential), latchkey.AuthNone)
-	body, err := json.Marshal(metadata{
+	all := metadata{
 		Issuer: p.Issuer, Authorization: p.Issuer + pathAuthorize, Token: p.Issuer + pathToken, Userinfo: p.Issuer + pathUserinfo,
 		JWKS: p.Issuer + pathJWKS, EndSession: p.Issuer + pathLogout, Introspection: p.Issuer + pathIntrospect, Revocation: p.Issuer + pathRevoke, PAR: p.Issuer + pathPAR,
 		Registration: register,
@@ -110,11 +117,26 @@ func (p *Provider) describe(permissions []string) (*described, error) {
 		RequestObjectAlgs:    latchkey.ClientAlgs(),
 		RequestObjectEncAlgs: latchkey.DecryptionAlgs(), RequestObjectEncs: latchkey.ContentEncs(),
 		CheckSessionIframe: p.Issuer + pathCheckSession,
-	})
+	}
+	kid := p.Keys.Signer(metadataAlg)
+	if kid != "" {
+		var err error
+		if all.Signed, err = p.Keys.Sign(metadataAlg, keys.TypeJWT, signedMetadata{metadata: all, By: p.Issuer}); err != nil {
+			return nil, fmt.Errorf("sign discovery: %w", err)
+		}
+	}
+	body, err := json.Marshal(all)
 	if err != nil {
 		return nil, fmt.Errorf("render discovery: %w", err)
 	}
-	return &described{newDocument(body), permissions}, nil
+	return &described{newDocument(body), permissions, kid}, nil
+}
+
+// signedMetadata are the claims of RFC 8414 §2.1. They have no time in them, so
+// that every node makes the same document.
+type signedMetadata struct {
+	metadata
+	By string `json:"iss"`
 }
 
 // described is the discovery document as it is now. It never waits for a database
@@ -125,7 +147,7 @@ func (p *Provider) described(ctx context.Context) (document, error) {
 	if err != nil {
 		p.Log.WarnContext(ctx, "the permissions in discovery may be old", "cause", err.Error())
 	}
-	if slices.Equal(permissions, last.permissions) {
+	if slices.Equal(permissions, last.permissions) && last.kid == p.Keys.Signer(metadataAlg) {
 		return last.document, nil
 	}
 	next, err := p.describe(permissions)

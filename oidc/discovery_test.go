@@ -23,7 +23,7 @@ func TestDiscovery(t *testing.T) {
 	got := b.get(t, "/.well-known/openid-configuration")
 	want := (&answer{body: strings.ReplaceAll(discovered, "ISSUER", w.issuer)}).json(t)
 	document := got.json(t)
-	want["claims_supported"] = document["claims_supported"]
+	want["claims_supported"], want["signed_metadata"] = document["claims_supported"], document["signed_metadata"]
 	if diff := cmp.Diff(want, document); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
