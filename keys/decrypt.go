@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -124,21 +123,6 @@ func (r *Ring) pickOpeners(header jose.Header) (found []*opener) {
 		}
 	}
 	return found
-}
-
-// lookAgain reads the keys anew for a kid that this node does not know, at most
-// once a second, since strangers choose it.
-func (r *Ring) lookAgain(ctx context.Context, kid string) error {
-	if len(kid) > 64 {
-		return nil
-	}
-	r.reload.Lock()
-	defer r.reload.Unlock()
-	if time.Since(r.looked) < time.Second {
-		return nil
-	}
-	r.looked = time.Now()
-	return r.load(ctx)
 }
 
 func typed[T ~string](names []string) []T {

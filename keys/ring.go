@@ -180,7 +180,6 @@ func (r *Ring) Ready() error {
 	return nil
 }
 
-// active is the key that signs now: of those whose time has come the newest.
 // Signer is the id of the key that signs by alg now; "" when there is none.
 func (r *Ring) Signer(alg string) (kid string) {
 	k, err := r.active(alg)
@@ -190,6 +189,7 @@ func (r *Ring) Signer(alg string) (kid string) {
 	return k.KID
 }
 
+// active is the key that signs now: of those whose time has come the newest.
 func (r *Ring) active(alg string) (*prepared, error) {
 	now := r.now()
 	for _, k := range r.current.Load().keys { // newest first
@@ -293,8 +293,7 @@ var verified = []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.PS256, jos
 // maxToken bounds what is parsed at all, in bytes.
 const maxToken = 16 << 10
 
-// find looks for a published key. One that this node does not know may be new:
-// it looks again, at most once a second, since strangers choose the kid.
+// find looks for a published key. One that this node does not know may be new.
 func (r *Ring) find(ctx context.Context, kid string) (*prepared, error) {
 	if k := r.current.Load().byKID[kid]; k != nil {
 		if !k.DeleteAt.IsZero() && !k.DeleteAt.After(r.now()) {
@@ -302,20 +301,23 @@ func (r *Ring) find(ctx context.Context, kid string) (*prepared, error) {
 		}
 		return k, nil
 	}
-	if kid == "" || len(kid) > 64 {
-		return nil, nil
-	}
-	r.reload.Lock()
-	defer r.reload.Unlock()
-	if k := r.current.Load().byKID[kid]; k != nil {
-		return k, nil
-	}
-	if time.Since(r.looked) < time.Second {
-		return nil, nil
-	}
-	r.looked = time.Now()
-	if err := r.load(ctx); err != nil {
+	if err := r.lookAgain(ctx, kid); err != nil {
 		return nil, err
 	}
 	return r.current.Load().byKID[kid], nil
+}
+
+// lookAgain reads the keys anew for a kid that this node does not know, at most
+// once a second, since strangers choose it.
+func (r *Ring) lookAgain(ctx context.Context, kid string) error {
+	if kid == "" || len(kid) > 64 {
+		return nil
+	}
+	r.reload.Lock()
+	defer r.reload.Unlock()
+	if time.Since(r.looked) < time.Second {
+		return nil
+	}
+	r.looked = time.Now()
+	return r.load(ctx)
 }
