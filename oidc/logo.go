@@ -59,6 +59,15 @@ func (p *Provider) fetchLogo(ctx context.Context, clientID string) error {
 	return p.DB.InTx(ctx, func(tx *storage.Tx) error { return tx.KeepLogo(ctx, clientID, uri, drawn) })
 }
 
+// logoAfter fetches the logo of an application whose registration is stored
+// already: its answer holds what nobody can give it again, so it is answered
+// whatever becomes of the logo, and the background tries once more.
+func (p *Provider) logoAfter(ctx context.Context, clientID string) {
+	if err := p.fetchLogo(ctx, clientID); err != nil {
+		p.Log.ErrorContext(ctx, "the logo of an application was not stored", "client_id", clientID, "cause", err.Error())
+	}
+}
+
 // Logo serves GET /logos/HASH.png: the copy of an application's logo.
 func (p *Provider) Logo(c *gin.Context) error {
 	hash, ok := strings.CutSuffix(c.Param("file"), ".png")

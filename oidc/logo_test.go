@@ -155,6 +155,25 @@ func TestLogosThatAreNone(t *testing.T) {
 	}
 }
 
+// TestALogoThatCannotBeStored: the registration stands, and its answer has the
+// secret and the token that nobody gets a second time.
+func TestALogoThatCannotBeStored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, openRegistration, reaching(t))
+	host := newLogoHost(t)
+	host.shows.Store(picture(t, 20, 20, "png"))
+	w.sql(t, `CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE disk_full; END $$`)
+	w.sql(t, `CREATE TRIGGER no_room BEFORE INSERT ON client_logos FOR EACH ROW EXECUTE FUNCTION no_room()`)
+	s := w.registerOpen(t, asTheSuite().with("logo_uri", host.uri))
+	if s.secret == "" {
+		t.Error("it got no secret")
+	}
+	after := w.registered(t, s.replace(t, asTheSuite().with("logo_uri", host.uri+"2")), http.StatusOK)
+	if got := after.read(t); got.status != http.StatusOK {
+		t.Errorf("its new token answers %d %s", got.status, got.body)
+	}
+}
+
 // TestLogosAreFetchedSeldom: at most once in 30 s for one application, by the
 // background only when it is new, changed or old, and another address never
 // keeps the copy of the one before.

@@ -62,9 +62,7 @@ func (p *Provider) register(r *http.Request) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.fetchLogo(ctx, wanted.ID); err != nil {
-		return nil, err
-	}
+	p.logoAfter(ctx, wanted.ID)
 	return p.registrationAnswer(wanted, token, secret)
 }
 

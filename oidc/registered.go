@@ -70,9 +70,7 @@ func (p *Provider) reregister(ctx context.Context, r *http.Request, id, token st
 	if err != nil {
 		return nil, err
 	}
-	if err := p.fetchLogo(ctx, id); err != nil {
-		return nil, err
-	}
+	p.logoAfter(ctx, id)
 	return p.registrationAnswer(done.Client, done.Token, done.Secret)
 }
 
