@@ -88,7 +88,7 @@ func (p *Provider) ownForm(rq *request, s *latchkey.Session, in *latchkey.Intera
 // application may have can change while the page is open; nobody allows what the
 // page did not show.
 func (p *Provider) consentToken(rq *request, s *latchkey.Session, in *latchkey.Interaction) string {
-	return p.DB.ConsentToken(in.ID, s.ID, latchkey.Names(rq.asked.Beyond(rq.scopes)))
+	return p.DB.ConsentToken(in.ID, s.ID, rq.scopes, latchkey.Names(rq.asked.Beyond(rq.scopes)))
 }
 
 // foreignForm records and refuses a decision that did not come from a form of

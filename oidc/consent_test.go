@@ -249,3 +249,25 @@ func TestHandOverToAPrivateScheme(t *testing.T) {
 		}
 	}
 }
+
+// TestScopesThatThePageDidNotShow: a scope that nobody knew when the page was
+// shown, and that the application has by the time somebody allows it, is not
+// allowed with it: the page is shown once more.
+func TestScopesThatThePageDidNotShow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.app(t, "wiki", third, func(c *latchkey.Client) { c.Scopes = []string{"openid"} })
+	b := w.browser().signIn(t, w.user(t, "alice"))
+	waits := b.get(t, a.request("scope", "openid jobs:run"))
+	form := b.ask(t, waits)
+	w.sql(t, `UPDATE clients SET scopes = '{openid,jobs:run}'`)
+	if err := w.db.PollCaches(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantPage(t, b.post(t, "/consent", changed(form, "decision", "allow")), 403, "form_expired")
+	w.noGrant(t)
+	tk := readTokens(t, a.exchange(t, b.allow(t, waits)))
+	if scope := claimsIn(t, tk.access)["scope"]; scope != "openid jobs:run" {
+		t.Errorf("what was shown gives %v", scope)
+	}
+}

@@ -223,9 +223,10 @@ func (qs *queries) BrowserState(sessionID string) string {
 
 // ConsentToken is the hidden field of the consent form: bound to the request and
 // to the session, so that no other page and no other person can have it, and to
-// the claims by name that the page shows, which are more once the application
-// may have more. It is spent with the step of the interaction that it stands for.
-func (qs *queries) ConsentToken(interactionID, sessionID string, claims []string) string {
-	bound := strings.Join(append([]string{interactionID, sessionID}, claims...), "\x00")
+// the scopes and the claims by name that the page shows, which are more once the
+// application may have more. It is spent with the step of the interaction that it
+// stands for.
+func (qs *queries) ConsentToken(interactionID, sessionID string, scopes, claims []string) string {
+	bound := strings.Join([]string{interactionID, sessionID, strings.Join(scopes, " "), strings.Join(claims, " ")}, "\x00")
 	return base64.RawURLEncoding.EncodeToString(qs.ring.Hash(purposeConsentForm, bound))
 }
